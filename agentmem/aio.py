@@ -1,0 +1,67 @@
+"""
+`AsyncMemory`: the verbs of `Memory` for code that runs on an event loop.
+
+Each method is made from the verb of the same name, so that the two cannot drift apart; the verb runs on a thread,
+and the loop goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Callable, Coroutine
+from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+
+from .memory import Memory
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _awaitable(
+    verb: Callable[Concatenate[Memory, P], R],
+) -> Callable[Concatenate[AsyncMemory, P], Coroutine[Any, Any, R]]:
+    @functools.wraps(verb)
+    async def method(self: AsyncMemory, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return await asyncio.to_thread(verb, self._memory, *args, **kwargs)
+
+    return method
+
+
+class AsyncMemory:
+    """
+    One memory in one SQLite file, awaited.  Arguments, results and errors are those of `Memory`.
+
+    Opening reads no model and little of the file, and is done by the constructor itself.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._memory = Memory(*args, **kwargs)
+
+    remember = _awaitable(Memory.remember)
+    remember_many = _awaitable(Memory.remember_many)
+    observe = _awaitable(Memory.observe)
+    load = _awaitable(Memory.load)
+    revise = _awaitable(Memory.revise)
+    forget = _awaitable(Memory.forget)
+    recall = _awaitable(Memory.recall)
+    context = _awaitable(Memory.context)
+    get = _awaitable(Memory.get)
+    list = _awaitable(Memory.list)
+    history = _awaitable(Memory.history)
+    stats = _awaitable(Memory.stats)
+    verify = _awaitable(Memory.verify)
+    rebuild = _awaitable(Memory.rebuild)
+    close = _awaitable(Memory.close)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"Async{self._memory!r}"

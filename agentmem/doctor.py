@@ -1,0 +1,79 @@
+"""
+Is the file sound?  And if a derived index is not: make it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from . import search
+from .db import Database
+from .records import batches
+
+if TYPE_CHECKING:  # numpy: a doctor that only looks need not wait for it
+    from .encoder import Encoder
+
+BATCH = 256  # texts encoded between two transactions
+
+# What integrity_check does not see: each finds the rows that are wrong.
+CHECKS = {
+    "records have no vector; run rebuild": "records where id not in (select id from vectors)",
+    "records have no token codes; run rebuild": "records where id not in (select id from token_codes)",
+    "vectors belong to no record; run rebuild": "vectors where id not in (select id from records)",
+    "token codes belong to no record; run rebuild": "token_codes where id not in (select id from records)",
+    "vectors are zero; run rebuild": "vectors where vector = zeroblob(384)",
+    "forgotten records are still here": "records where uid in (select uid from tombstones)",
+    "records hold both now and no longer": "records where status = 'active' and valid_to is not null",
+    "records replace one that is neither here nor forgotten": """records where supersedes is not null
+        and supersedes not in (select uid from records) and supersedes not in (select uid from tombstones)""",
+    "stamps lie after the file's own clock": """records
+        where hlc > (select cast(value as integer) from meta where key = 'clock')""",
+}
+
+
+def verify(db: Database) -> list[str]:
+    """
+    Return what is wrong with the file, one sentence each; an empty list is a sound file.
+
+    Looks at SQLite's own structure, foreign keys, the full-text index against the records' text, and orphans
+    between records, vectors and codes both ways.
+    """
+    problems = []
+    with db.read() as connection:
+        problems += [f"SQLite: {row[0]}" for row in connection.execute("pragma integrity_check") if row[0] != "ok"]
+        problems += [f"a row of {row[0]} refers to nothing" for row in connection.execute("pragma foreign_key_check")]
+        for message, wrong in CHECKS.items():
+            if count := connection.execute(f"select count(*) from {wrong}").get:
+                problems.append(f"{count} {message}")
+    with db.transaction() as connection:  # FTS5 takes its check as a write
+        if not search.words_agree(connection):
+            problems.append("the full-text index does not agree with the records; run rebuild")
+    return problems
+
+
+def rebuild(db: Database, encoder: Encoder, progress: Callable[[int, int], None] | None = None) -> None:
+    """
+    Make every derived index again from the records, with *encoder*.
+
+    Searching goes on meanwhile, by words alone for what has no vector yet.  An interrupted run leaves `verify` saying
+    so; the next one finishes.
+
+    Args:
+        progress: called with how many records are encoded, and how many there are.
+    """
+    with db.transaction() as connection:
+        search.rebuild_words(connection)
+        search.clear_vectors(connection)
+        db.set_encoder_id(connection, encoder.id)
+    with db.read() as connection:
+        rows = list(search.without_vectors(connection))
+    done = 0
+    for batch in batches(rows, BATCH):
+        encodings = encoder.encode([row.indexed_text for row in batch])
+        with db.transaction() as connection:
+            for row, encoding in zip(batch, encodings, strict=True):
+                search.write_vectors(connection, row.id, encoding.quantised, encoding.codes)
+        done += len(batch)
+        if progress is not None:
+            progress(done, len(rows))

@@ -1,0 +1,37 @@
+"""
+Everything that agentmem raises on purpose.
+
+    AgentmemError
+    ├── OpenError          the file cannot be opened: not ours, too new, a folder, read-only
+    ├── StorageError       SQLite refused a write or read: full disk, damage, locked too long
+    ├── NotFoundError      no record with that id in this scope
+    ├── ModelError         the encoder's file is missing, damaged, or not the one the file was made with
+    └── ImportFormatError  a file to import is not what it claims to be; the message names the place
+
+Wrong arguments raise TypeError or ValueError.
+A message says what happened, to which file or id, and what to do next.
+"""
+
+
+class AgentmemError(Exception):
+    """The root: catch this to catch everything below."""
+
+
+class OpenError(AgentmemError):
+    """The memory file cannot be opened."""
+
+
+class StorageError(AgentmemError):
+    """SQLite could not read or write; the verb that raised this changed nothing."""
+
+
+class NotFoundError(AgentmemError):
+    """There is no such record for this scope."""
+
+
+class ModelError(AgentmemError):
+    """The encoder cannot be loaded, or does not fit the vectors in the file."""
+
+
+class ImportFormatError(AgentmemError):
+    """A file to import is damaged or of an unknown shape."""

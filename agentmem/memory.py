@@ -1,0 +1,648 @@
+"""
+`Memory`: the verbs, each a short recipe over the modules below.
+
+    remember, observe:  draft → encoder → store, search
+    recall, context:    encoder → recall → store → pack
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+from . import doctor, pack, scope, search, store, transfer
+from .db import Connection, Database, Stamp
+from .draft import REMEMBER_FIELDS, Draft, draft, read_message
+from .errors import ModelError
+from .records import (
+    Context,
+    Erasure,
+    Hit,
+    ImportReport,
+    Instant,
+    Record,
+    Row,
+    Stats,
+    batches,
+    instant,
+    moment_or_none,
+)
+from .scope import Predicate, Scope
+
+if TYPE_CHECKING:
+    from .encoder import Encoder, Encoding
+
+BATCH = 256  # records encoded together and written in one transaction
+MAX_K = 1_000
+
+
+Records = list[Record]  # in the class below, `list` is a verb
+Hits = list[Hit]
+Texts = list[str]
+
+
+class Written(NamedTuple):
+    """What became of some drafts."""
+
+    records: Records  # one per draft, new or here already; none for what was forgotten and may not come back
+    added: int
+
+
+class Memory:
+    """
+    One memory in one SQLite file; safe to share between threads.
+
+    Args:
+        path: the file; made if it does not exist.  ":memory:" is a memory that ends with the object.
+        user, agent, session: the scope of every verb that does not name its own.  A read sees exactly the user's
+            records (the default user is ""), narrowed to the agent and session where these are named.
+        durability: "normal" keeps the file sound through a power cut, which may take the last commits;
+            "full" keeps those too and waits for the disk on every write.
+        encoder: what makes vectors of texts; default is the shipped MiniLM.
+        now: returns the present instant; default is the clock.  Give another to test what time does.
+
+    Raises:
+        OpenError: the file cannot be opened, and why.
+
+    Every verb is one transaction (`remember_many`, `observe` and `load`: one per 256 records): where it raises,
+    nothing of it is kept.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        user: str | None = None,
+        agent: str | None = None,
+        session: str | None = None,
+        durability: str = "normal",
+        encoder: Encoder | None = None,
+        now: Callable[[], Instant] | None = None,
+    ) -> None:
+        self._clock = now
+        self._default = Scope(user or "", agent or "", session or "")
+        self._given_encoder = encoder
+        self._db = Database(path, durability=durability, now=self._now)
+
+    # -- writing ------------------------------------------------------------------------------------------------
+
+    def remember(
+        self,
+        text: str,
+        *,
+        user: str | None = None,
+        agent: str | None = None,
+        session: str | None = None,
+        speaker: str | None = None,
+        role: str = "user",
+        kind: str = "note",
+        at: Instant | None = None,
+        importance: float = 0.5,
+        confidence: float = 1.0,
+        expires_at: Instant | None = None,
+        source: str | None = None,
+        trust: float = 1.0,
+        metadata: Mapping[str, object] | None = None,
+    ) -> Record:
+        """
+        Keep one statement.
+
+        Said again with the same words, speaker, source, scope and time, it adds nothing and returns what is here.
+
+        Args:
+            text: 1 to 200,000 characters.
+            speaker: who said it, by name; it is searched together with the words.
+            role: user, assistant, system or tool.
+            kind: "note", or a word of your own to filter by.
+            at: when it was said or happened; default is now.
+            importance, confidence, trust: 0..1, as the calling code sees them.
+            expires_at: from then on no read shows it.
+            source: where it came from: a tool, a file, an address.
+            metadata: your own fields, plain JSON values.
+
+        Raises:
+            TypeError, ValueError: an argument is not what it should be; the message names it.
+            StorageError: the disk is full, or the file is locked or damaged.
+        """
+        made = draft(
+            text, self._scope(user, agent, session), now=self._now(), kind=kind, role=role, speaker=speaker, at=at,
+            importance=importance, confidence=confidence, trust=trust, expires_at=expires_at, source=source,
+            metadata=metadata,
+        )  # fmt: skip
+        return self._write([made]).records[0]
+
+    def remember_many(
+        self,
+        items: Iterable[str | Mapping[str, Any]],
+        *,
+        user: str | None = None,
+        agent: str | None = None,
+        session: str | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> Records:
+        """
+        Keep many statements, encoded side by side.
+
+        Args:
+            items: texts, or mappings with `remember`'s arguments; any iterable, read 256 at a time.
+            progress: called with how many are done.
+
+        Returns:
+            One record per item, in order; for a repeated one the record that is here already.
+
+        Raises:
+            TypeError, ValueError: an item is not what it should be; the message gives its index.  The batches of
+            256 before it are kept, and repeating the call adds only what is missing.
+        """
+        own = self._scope(user, agent, session)
+        drafts = (self._item(index, item, own) for index, item in enumerate(items))
+        records: Records = []
+        for batch in batches(drafts, BATCH):
+            records += self._write(batch).records
+            if progress is not None:
+                progress(len(records))
+        return records
+
+    def observe(
+        self,
+        messages: Iterable[Mapping[str, Any]],
+        *,
+        session: str | None = None,
+        user: str | None = None,
+        agent: str | None = None,
+        source: str | None = None,
+        trust: float = 1.0,
+        metadata: Mapping[str, object] | None = None,
+    ) -> Records:
+        """
+        Keep the turns of a conversation, in order.
+
+        Args:
+            messages: chat mappings {role, content, name?, at?, id?, metadata?}.  Content is text or a list of parts;
+                a message without words (a bare tool call) is passed over.  "at" is when it was said, by default now;
+                None says that it is not known.
+            session: names the conversation.  Its turns lend each other context.
+            metadata: added to every turn's own.
+
+        Returns:
+            One record per message with words.  A message that is here already, by the same speaker in the same
+            session with the same words and the same "at" or "id", is not added again: a chat history can be
+            handed over whole each time.  Without "at" and "id", the same words within a session count as one.
+
+        Raises:
+            TypeError, ValueError: a message is not what it should be; the message gives its index.
+        """
+        own = self._scope(user, agent, session)
+        common = {"source": source, "trust": trust}
+        records: Records = []
+        for batch in batches(self._turns(messages, own, common, metadata), BATCH):
+            records += self._write(batch).records
+        return records
+
+    def load(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        format: str | None = None,
+        user: str | None = None,
+        agent: str | None = None,
+        trust: float = 1.0,
+        progress: Callable[[int], None] | None = None,
+    ) -> ImportReport:
+        """
+        Take in a file: ChatGPT's or Claude's export, chat JSON or JSONL, WhatsApp's text export, Markdown or text.
+
+        A second run adds nothing, and a run that was interrupted is finished by the next.  What was forgotten does
+        not come back.
+
+        Args:
+            format: "chatgpt", "claude", "chat", "whatsapp" or "text"; by default told from the content.
+            progress: called with how many messages are done.
+
+        Raises:
+            ImportFormatError: the file is damaged or of an unknown shape; the message names the place.  What came
+            before that place is kept.
+        """
+        skipped: Counter[str] = Counter()
+        conversations = done = added = 0
+        for conversation in transfer.read(path, format=format, skipped=skipped):
+            conversations += 1
+            own = self._scope(user, agent, conversation.session or "")
+            extra = {"title": conversation.title} if conversation.title else None
+            common = {"source": conversation.source, "trust": trust, "kind": conversation.kind}
+            for batch in batches(self._turns(conversation.messages, own, common, extra), BATCH):
+                added += self._write(batch, restore=False).added
+                done += len(batch)
+                if progress is not None:
+                    progress(done)
+        return ImportReport(conversations, added, done - added, dict(skipped))
+
+    def revise(
+        self,
+        id: str,
+        text: str,
+        *,
+        user: str | None = None,
+        agent: str | None = None,
+        session: str | None = None,
+        at: Instant | None = None,
+        confidence: float | None = None,
+        metadata: Mapping[str, object] | None = None,
+    ) -> Record:
+        """
+        Put a new version in the place of the record *id*, which stays as history until it is forgotten.
+
+        Args:
+            text: what holds now.
+            at: from when on; default is now.
+            confidence, metadata: of the new version; default is the old one's.
+
+        Raises:
+            NotFoundError: there is no such record for this user.
+            ValueError: it was revised already; the message names the version that holds.
+        """
+        now = self._now()
+        own = scope.within(self._scope(user, agent, session), now=now)
+        with self._db.read() as connection:
+            old = _current(connection, id, own)
+        made = draft(
+            text, Scope(old.user, old.agent or "", old.session or ""), now=now, kind=old.kind, role=old.role,
+            speaker=old.speaker, at=at, importance=old.importance, trust=old.trust, expires_at=old.expires_at,
+            source=old.source, confidence=old.confidence if confidence is None else confidence,
+            metadata=old.metadata if metadata is None else metadata,
+        )  # fmt: skip
+        encoding = self._encoder().encode([made.indexed_text])[0]
+        with self._db.transaction() as connection:
+            _current(connection, id, own)  # again: another process may have revised or forgotten it meanwhile
+            stamp = self._claim(connection)
+            changed = now if made.occurred_at is None else made.occurred_at
+            store.supersede(connection, id, at=changed, stamp=stamp)
+            row = store.insert(connection, made, now=now, stamp=stamp, supersedes=id)
+            search.index(connection, Row(row, made.speaker, made.text), encoding.quantised, encoding.codes)
+            return store.fetch(connection, [row])[row]
+
+    def forget(
+        self,
+        id: str | None = None,
+        *,
+        where: Mapping[str, object] | None = None,
+        user: str | None = None,
+        agent: str | None = None,
+        session: str | None = None,
+    ) -> Erasure:
+        """
+        Erase records for good, with their earlier and later versions and their index entries, down to the bytes.
+
+        Args:
+            id: one record; or else at least one of the following, which must all hold:
+            where: a filter over metadata, as for `recall`.
+            user, agent, session: everything of these.
+
+        Raises:
+            NotFoundError: there is no record *id* for this user.
+            ValueError: nothing says what to forget.
+        """
+        if id is None and where is None and user is None and agent is None and session is None:
+            raise ValueError(
+                "forget takes an id, where=…, user=…, agent=… or session=…; alone it would erase everything"
+            )
+        own = scope.within(self._scope(user, agent, session))
+        wanted = scope.within(self._scope(user, agent, session), where=where)
+        with self._db.transaction() as connection:
+            if id is not None:
+                store.find(connection, id, wanted)
+            named = store.matching(connection, wanted) if id is None else [id]
+            uids = [record.id for record in store.versions(connection, named, own)]
+            if uids:
+                search.unindex(connection, store.rows(connection, uids))
+                store.delete(connection, uids, now=self._now(), stamp=self._db.stamp(connection))
+        return Erasure(tuple(uids), self._db.empty_log())
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def recall(
+        self,
+        query: str,
+        *,
+        k: int = 10,
+        user: str | None = None,
+        agent: str | None = None,
+        session: str | None = None,
+        kinds: Sequence[str] | None = None,
+        where: Mapping[str, object] | None = None,
+        since: Instant | None = None,
+        until: Instant | None = None,
+        as_of: Instant | None = None,
+        min_score: float = 0.0,
+        min_trust: float = 0.0,
+        explain: bool = False,
+    ) -> Hits:
+        """
+        Find what fits *query* best, by words and by meaning.
+
+        Args:
+            query: a question, some words, a pasted page: any text that is not blank.
+            k: at most this many, 1 to 1,000.
+            kinds: only these kinds of record.
+            where: a filter over metadata: {"field": value}, or with mem0's operators {"field": {"gte": 3}}:
+                eq ne in nin gt gte lt lte contains icontains, combined by AND, OR, NOT.
+            since, until: only what occurred in since <= t < until.
+            as_of: what held at that moment, revised since or not; default is what holds now.
+            min_score: 0..1.  Scores tell the hits of one query apart; the best is near 1 whatever it is worth.
+            min_trust: 0..1.
+            explain: give each hit its signals in `why`.
+
+        Returns:
+            Hits, best first, ties by age in the file.
+
+        Raises:
+            TypeError, ValueError: an argument is not what it should be.
+            ModelError: the file's vectors were made with another encoder; `rebuild` makes them again.
+        """
+        from . import recall  # numpy, 0.1 s: only those who recall pay for it
+
+        if not isinstance(query, str):
+            raise TypeError(f"the query is a string, not {query!r}")
+        if not query.strip():
+            raise ValueError("the query is empty; `list` shows what there is")
+        if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= MAX_K:
+            raise ValueError(f"k is a whole number from 1 to {MAX_K}, not {k!r}")
+        seen = self._visible(self._scope(user, agent, session), kinds, where, since, until, as_of, min_trust)
+        clean = query.replace("\0", " ").encode("utf-8", "replace").decode()
+        encoding = self._encoder().encode([clean])[0]
+        with self._db.read() as connection:
+            self._match_encoder(connection)
+            ranked = recall.best(connection, clean, encoding, seen, k=k)
+            records = store.fetch(connection, [found.id for found in ranked])
+        return [
+            Hit(records[found.id], found.score, found.why if explain else None)
+            for found in ranked
+            if found.score >= min_score
+        ]
+
+    def context(
+        self,
+        query: str,
+        *,
+        budget_tokens: int = 800,
+        k: int = 20,
+        user: str | None = None,
+        agent: str | None = None,
+        session: str | None = None,
+        kinds: Sequence[str] | None = None,
+        where: Mapping[str, object] | None = None,
+        since: Instant | None = None,
+        until: Instant | None = None,
+        as_of: Instant | None = None,
+        min_score: float = 0.0,
+        min_trust: float = 0.0,
+    ) -> Context:
+        """
+        Recall, and put what was found into a block of text for a prompt.
+
+        Args:
+            budget_tokens: the text takes at most this many tokens of the encoder's tokenizer.
+            The others are those of `recall`.
+
+        Returns:
+            A Context; str() of it is the text, empty where nothing was found or fits.
+        """
+        if isinstance(budget_tokens, bool) or not isinstance(budget_tokens, int) or budget_tokens < 1:
+            raise ValueError(f"budget_tokens is a whole number from 1, not {budget_tokens!r}")
+        hits = self.recall(
+            query, k=k, user=user, agent=agent, session=session, kinds=kinds, where=where, since=since, until=until,
+            as_of=as_of, min_score=min_score, min_trust=min_trust,
+        )  # fmt: skip
+        return pack.pack(hits, budget_tokens=budget_tokens, count_tokens=self._encoder().count_tokens)
+
+    def get(self, id: str, *, user: str | None = None, agent: str | None = None, session: str | None = None) -> Record:
+        """Return the record *id*, superseded or not; NotFoundError where this user has none such, or it expired."""
+        with self._db.read() as connection:
+            return store.find(connection, id, self._own(user, agent, session))[1]
+
+    def list(
+        self,
+        *,
+        user: str | None = None,
+        agent: str | None = None,
+        session: str | None = None,
+        kinds: Sequence[str] | None = None,
+        where: Mapping[str, object] | None = None,
+        since: Instant | None = None,
+        until: Instant | None = None,
+        as_of: Instant | None = None,
+        min_trust: float = 0.0,
+        limit: int = 100,
+        offset: int = 0,
+    ) -> Records:
+        """Return records, newest first; the arguments are those of `recall`."""
+        for name, value in (("limit", limit), ("offset", offset)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+                raise ValueError(f"{name} is a whole number from 0, not {value!r}")
+        seen = self._visible(self._scope(user, agent, session), kinds, where, since, until, as_of, min_trust)
+        with self._db.read() as connection:
+            return store.select(connection, seen, limit=limit, offset=offset)
+
+    def history(
+        self, id: str, *, user: str | None = None, agent: str | None = None, session: str | None = None
+    ) -> Records:
+        """Return every version of the record *id*, from any one of them, oldest first."""
+        own = self._own(user, agent, session)
+        with self._db.read() as connection:
+            store.find(connection, id, own)
+            return store.versions(connection, [id], own)
+
+    def stats(self, *, user: str | None = None, agent: str | None = None, session: str | None = None) -> Stats:
+        """Return what the scope holds, and what the file takes."""
+        own = self._own(user, agent, session)
+        with self._db.read() as connection:
+            counts = store.counts(connection, own)
+            sessions, first, last = store.span(connection, own)
+            tables = self._db.table_sizes(connection)
+            encoder = self._db.encoder_id(connection)
+        return Stats(
+            records=counts["status"].get("active", 0),
+            superseded=counts["status"].get("superseded", 0),
+            kinds=counts["kind"],
+            speakers=counts["speaker"],
+            sessions=sessions,
+            first_at=moment_or_none(first),
+            last_at=moment_or_none(last),
+            file_bytes=self._db.size(),
+            tables=tables,
+            encoder=encoder,
+            schema=self._db.schema,
+        )
+
+    # -- care ---------------------------------------------------------------------------------------------------
+
+    def verify(self) -> Texts:
+        """Return what is wrong with the whole file, a sentence each; empty is sound.  See `doctor.verify`."""
+        return doctor.verify(self._db)
+
+    def rebuild(self, progress: Callable[[int, int], None] | None = None) -> None:
+        """
+        Make the full-text index, the vectors and the token codes again from the records.
+
+        Args:
+            progress: called with how many records are encoded, and how many there are.
+        """
+        doctor.rebuild(self._db, self._encoder(), progress)
+
+    def close(self) -> None:
+        """Close the file.  Nothing is lost without: a write is kept when its verb returns."""
+        self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Memory({self._db.path!r}, user={self._default.user!r})"
+
+    # -- parts of the recipes -----------------------------------------------------------------------------------
+
+    def _now(self) -> int:
+        return time.time_ns() // 1_000_000 if self._clock is None else instant(self._clock())
+
+    def _scope(self, user: str | None, agent: str | None, session: str | None) -> Scope:
+        own = self._default
+        return Scope(
+            own.user if user is None else user,
+            own.agent if agent is None else agent,
+            own.session if session is None else session,
+        )
+
+    def _own(self, user: str | None, agent: str | None, session: str | None) -> Predicate:
+        return scope.within(self._scope(user, agent, session), now=self._now())
+
+    def _visible(
+        self,
+        own: Scope,
+        kinds: Sequence[str] | None,
+        where: Mapping[str, object] | None,
+        since: Instant | None,
+        until: Instant | None,
+        as_of: Instant | None,
+        min_trust: float,
+    ) -> Predicate:
+        if isinstance(kinds, str):
+            raise TypeError(f"kinds is a list of kinds, such as [{kinds!r}]")
+        moments = {"since": since, "until": until, "as_of": as_of}
+        instants = {name: instant(value) for name, value in moments.items() if value is not None}
+        return scope.visible(own, now=self._now(), kinds=kinds, where=where, min_trust=min_trust, **instants)
+
+    def _encoder(self) -> Encoder:
+        if self._given_encoder is not None:
+            return self._given_encoder
+        from . import encoder  # numpy, 0.1 s: only those who encode pay for it
+
+        return encoder.shared()
+
+    def _match_encoder(self, connection: Connection) -> None:
+        """Refuse to compare vectors of two encoders."""
+        found, ours = self._db.encoder_id(connection), self._encoder().id
+        if found not in (None, ours):
+            raise ModelError(f"{self._db.path} holds vectors of {found}, this is {ours}; rebuild() makes them again")
+
+    def _item(self, index: int, item: str | Mapping[str, Any], own: Scope) -> Draft:
+        with _naming(f"item {index}"):
+            if isinstance(item, str):
+                return draft(item, own, now=self._now())
+            if not isinstance(item, Mapping) or "text" not in item:
+                raise TypeError(f"an item is a text, or a mapping with a text, not {item!r}")
+            fields = dict(item)
+            names = {name: fields.pop(name, getattr(own, name)) or "" for name in ("user", "agent", "session")}
+            if unknown := set(fields) - REMEMBER_FIELDS:
+                raise ValueError(f"unknown field {sorted(map(str, unknown))[0]!r}; put your own into metadata")
+            return draft(scope=Scope(**names), now=self._now(), **fields)
+
+    def _turns(
+        self,
+        messages: Iterable[Mapping[str, Any]],
+        own: Scope,
+        common: Mapping[str, Any],
+        metadata: Mapping[str, object] | None,
+    ) -> Iterator[Draft]:
+        said: Counter[tuple[str, ...]] = Counter()
+        for index, message in enumerate(messages):
+            with _naming(f"message {index}"):
+                fields = read_message(message)
+                if fields is None:
+                    continue
+                if fields["key"] is None and fields["at"] is None:
+                    # "ok" twice in one call is two turns, and handing the same list over again is not four.
+                    words = (str(fields["role"]), str(fields["speaker"]), fields["text"])
+                    said[words] += 1
+                    fields["key"] = f"#{said[words]}" if said[words] > 1 else None
+                fields["metadata"] = {**(metadata or {}), **(fields["metadata"] or {})}
+                yield draft(scope=own, now=self._now(), **{"kind": "turn", **common, **fields})
+
+    def _write(self, drafts: Sequence[Draft], *, restore: bool = True) -> Written:
+        """
+        Store the drafts that are not here yet, encoded before the transaction.
+
+        Args:
+            restore: whether what was forgotten may be stored anew: a person may say it again, an import may not.
+        """
+
+        def wanted(connection: Connection, draft: Draft) -> bool:
+            return store.known(connection, draft) is None and (restore or not store.forgotten(connection, draft))
+
+        with self._db.read() as connection:
+            new = {d.content_hash: d for d in drafts if wanted(connection, d)}
+        encodings = self._encode(list(new.values()))
+        rows: dict[bytes, int | None] = {}
+        added = 0
+        with self._db.transaction() if new else self._db.read() as connection:
+            stamp = self._claim(connection) if new else None
+            for made in drafts:
+                rows[made.content_hash] = store.known(connection, made)
+                if stamp is not None and wanted(connection, made):
+                    # Not encoded only where another process has forgotten it since it was seen here as known.
+                    encoding = encodings.get(made.content_hash) or self._encode([made])[made.content_hash]
+                    row = store.insert(connection, made, now=self._now(), stamp=stamp)
+                    search.index(connection, Row(row, made.speaker, made.text), encoding.quantised, encoding.codes)
+                    rows[made.content_hash] = row
+                    added += 1
+            records = store.fetch(connection, [row for row in rows.values() if row is not None])
+        ids = [rows[made.content_hash] for made in drafts]
+        return Written([records[row] for row in ids if row is not None], added)
+
+    def _encode(self, drafts: Sequence[Draft]) -> dict[bytes, Encoding]:
+        if not drafts:
+            return {}
+        encodings = self._encoder().encode([made.indexed_text for made in drafts])
+        return {made.content_hash: encoding for made, encoding in zip(drafts, encodings, strict=True)}
+
+    def _claim(self, connection: Connection) -> Stamp:
+        """Return the stamp for a write, after seeing to it that the file's vectors are of our encoder."""
+        if self._db.encoder_id(connection) is None:
+            self._db.set_encoder_id(connection, self._encoder().id)
+        self._match_encoder(connection)
+        return self._db.stamp(connection)
+
+
+@contextmanager
+def _naming(what: str) -> Iterator[None]:
+    """Begin the message of a wrong argument with the item that it was found in."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{what}: {error}") from None
+
+
+def _current(connection: Connection, id: str, own: Predicate) -> Record:
+    """Return the record *id*, or raise ValueError where it was revised already."""
+    record = store.find(connection, id, own)[1]
+    if record.status != "active":
+        newest = store.versions(connection, [id], own)[-1]
+        raise ValueError(f"record {id} was revised already; revise {newest.id}, the version that holds")
+    return record

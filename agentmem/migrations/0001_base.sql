@@ -1,0 +1,92 @@
+-- Schema 1.  Instants are UTC milliseconds since 1970.  Intervals are half-open: from <= t < to.
+-- Tables of truth: devices, scopes, records, tombstones.
+-- Derived, made again by rebuild(): vectors, token_codes, records_fts.
+
+create table meta (                  -- what the file knows about itself
+    key text primary key,            -- 'device', 'clock', 'encoder'
+    value text not null              -- its value as text
+) strict, without rowid;
+
+create table devices (               -- every copy of this memory that has written a row in it
+    id integer primary key,          -- local number
+    uid text not null unique         -- the device's public id (UUIDv7); meta 'device' names our own
+) strict;
+
+create table scopes (                -- whose memory a record is
+    id integer primary key,          -- local number
+    user text not null,              -- the owner; '' is the default user
+    agent text not null,             -- the agent it belongs to; '' is none in particular
+    session text not null,           -- the conversation; '' is outside any
+    unique (user, agent, session)
+) strict;
+
+create table records (               -- what was said or noted; its text is never changed
+    id integer primary key autoincrement, -- local row number, never reused; it does not leave the file
+    uid text not null unique,        -- public id: UUIDv7, unique across devices
+    scope integer not null references scopes (id), -- whose it is
+    position integer,                -- place within its conversation, in order of arrival; null outside one
+    kind text not null,              -- 'turn' (of a conversation), 'note', or a kind of the user's own
+    role text not null,              -- chat role: user, assistant, system, tool
+    speaker text,                    -- name of who said it, where known
+    text text not null,              -- the words
+    occurred_at integer,             -- when it was said or happened; null where the source does not say
+    recorded_at integer not null,    -- when this file took it in
+    valid_from integer not null,     -- from when it held: occurred_at, else recorded_at
+    valid_to integer,                -- until when it held: set when a revision takes its place
+    status text not null check (status in ('active', 'superseded')), -- superseded: kept as history
+    supersedes text,                 -- uid of the record that this one replaced
+    importance real not null check (importance between 0 and 1), -- how much it matters, said by the caller
+    confidence real not null check (confidence between 0 and 1), -- how sure the caller is of it
+    trust real not null check (trust between 0 and 1), -- how far the source is trusted, set by calling code
+    source text,                     -- where it came from: a tool, a file, an address
+    expires_at integer,              -- from then on no read shows it
+    metadata text not null check (json_type(metadata) = 'object'), -- the caller's own fields
+    content_hash blob not null,      -- sha256 of what makes it the same thing said twice
+    hlc integer not null,            -- hybrid logical clock of the write: (ms << 16) + counter
+    device integer not null references devices (id), -- who wrote it
+    stamps text check (stamps is null or json_valid(stamps)) -- {column: [hlc, device uid]} of later changes
+) strict;
+
+create index records_position on records (scope, position); -- neighbours in a conversation
+create index records_hash on records (content_hash);        -- is it here already?
+create index records_supersedes on records (supersedes) where supersedes is not null; -- history
+
+create table tombstones (            -- what was forgotten, so that it never comes back
+    uid text primary key,            -- id of the forgotten record
+    content_hash blob not null,      -- what an import must not bring in again
+    forgotten_at integer not null,   -- when
+    hlc integer not null,            -- hybrid logical clock of the forgetting
+    device integer not null references devices (id) -- who forgot
+) strict, without rowid;
+
+create index tombstones_hash on tombstones (content_hash); -- is it forgotten?
+
+create table vectors (               -- derived: one sentence vector per record
+    id integer primary key references records (id), -- the record
+    vector blob not null check (length(vector) = 384) -- int8[384], largest component +-127, as sqlite-vec reads it
+) strict;
+
+create table token_codes (           -- derived: one 1-bit code per content token, for late interaction
+    id integer primary key references records (id), -- the record
+    codes blob not null check (length(codes) % 48 = 0) -- 48 bytes a token: the signs of its 384 components
+) strict;
+
+create virtual table records_fts using fts5 (  -- derived: full text over the records
+    speaker,                         -- a name belongs to what is searched
+    text,                            -- the words
+    content="records",               -- double quotes: other tools look for exactly this
+    content_rowid="id",              -- the record
+    tokenize="porter unicode61 remove_diacritics 2" -- English stems; accents do not matter
+);
+
+create view memories as              -- for people with an SQL shell: what is true now, newest first
+select
+    r.uid,                           -- public id
+    s.user, s.agent, s.session,      -- scope
+    r.kind, r.role, r.speaker, r.text, -- what was said
+    strftime('%Y-%m-%dT%H:%M:%SZ', r.occurred_at / 1000.0, 'unixepoch') as occurred, -- when, UTC
+    r.source, r.metadata             -- where from, and the caller's fields
+from records as r
+join scopes as s on s.id = r.scope
+where r.status = 'active'
+order by coalesce(r.occurred_at, r.recorded_at) desc, r.id desc;

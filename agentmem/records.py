@@ -1,0 +1,216 @@
+"""
+The nouns of agentmem, and the two things every noun needs: an id and an instant.
+
+Nothing here reads a file or a clock.  Inside the library an instant is an int, UTC milliseconds since 1970;
+at the public face it is accepted in three forms (see `instant`) and returned as an aware datetime.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from itertools import islice
+from typing import TypeVar
+
+Instant = str | int | datetime | date
+T = TypeVar("T")
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LAST_INSTANT = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z, the last one that a datetime can hold
+FIRST_INSTANT = -62_135_596_800_000  # 0001-01-01T00:00:00Z
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One thing that was said or noted.  Its text never changes; a revision is another record."""
+
+    id: str  # UUIDv7, unique across devices
+    text: str
+    kind: str  # "turn" of a conversation, "note", or a kind of the user's own
+    role: str  # user, assistant, system or tool
+    speaker: str | None
+    user: str  # "" is the default user
+    agent: str | None
+    session: str | None
+    occurred_at: datetime | None  # when it was said or happened; None where the source does not say
+    recorded_at: datetime  # when this file took it in
+    valid_from: datetime
+    valid_to: datetime | None  # None: still holds
+    status: str  # "active" or "superseded"
+    supersedes: str | None  # id of the record that this one replaced
+    importance: float  # 0..1
+    confidence: float  # 0..1
+    trust: float  # 0..1
+    source: str | None
+    expires_at: datetime | None
+    metadata: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What the derived indexes hold of a record; never leaves the library."""
+
+    id: int  # local row number
+    speaker: str | None
+    text: str
+
+    @property
+    def indexed_text(self) -> str:
+        """What is encoded: the speaker's name belongs to the words."""
+        return f"{self.speaker}: {self.text}" if self.speaker else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A record that recall found, and how well it fits the query."""
+
+    record: Record
+    score: float  # 0..1, higher is better
+    why: Mapping[str, float] | None = None  # with explain=True: each signal's value before weighing
+
+    @property
+    def id(self) -> str:
+        """The record's id."""
+        return self.record.id
+
+    @property
+    def text(self) -> str:
+        """The record's text."""
+        return self.record.text
+
+    @property
+    def metadata(self) -> Mapping[str, object]:
+        """The record's metadata."""
+        return self.record.metadata
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """A block of text for a prompt, and what it was made of."""
+
+    text: str
+    tokens: int  # of text, counted by the encoder's tokenizer
+    hits: tuple[Hit, ...]  # those in the text, best first
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """What a forget took away."""
+
+    ids: tuple[str, ...]  # the forgotten records, earlier versions included
+    log_truncated: bool  # True: the write-ahead log was emptied too; False: a reader kept it open
+
+    @property
+    def count(self) -> int:
+        """How many records went, earlier versions included."""
+        return len(self.ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What one scope holds, and what the file takes."""
+
+    records: int  # active ones
+    superseded: int
+    kinds: Mapping[str, int]
+    speakers: Mapping[str, int]
+    sessions: int
+    first_at: datetime | None  # earliest occurred_at
+    last_at: datetime | None
+    file_bytes: int  # of the file and its -wal, all scopes together
+    tables: Mapping[str, int]  # bytes by table, its indexes included
+    encoder: str | None  # id of the encoder that the vectors were made with
+    schema: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What an import did with a file."""
+
+    conversations: int
+    added: int
+    known: int  # already here, or forgotten on purpose
+    skipped: Mapping[str, int]  # reason → count
+
+
+def instant(value: Instant) -> int:
+    """
+    Turn *value* into UTC milliseconds since 1970.
+
+    Args:
+        value: ISO 8601 text ("2026-03-01", "2026-03-01T09:00:00Z"), a datetime, a date, or an int of milliseconds.
+            What names no zone is taken as UTC; a date is its first moment.
+
+    Raises:
+        TypeError: another type.
+        ValueError: text that is not ISO 8601, or outside the years 1 to 9999.
+    """
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value.strip())
+        except ValueError:
+            raise ValueError(f"{value!r} is not an ISO 8601 date or time, such as 2026-03-01T09:00:00Z") from None
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day, tzinfo=UTC)
+    if isinstance(value, datetime):
+        aware = value if value.tzinfo else value.replace(tzinfo=UTC)
+        return (aware - EPOCH) // timedelta(milliseconds=1)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"an instant is ISO 8601 text, a datetime or an int of milliseconds, not {value!r}")
+    if not FIRST_INSTANT <= value <= LAST_INSTANT:
+        raise ValueError(f"{value} ms lies outside the years 1 to 9999; is it in another unit?")
+    return value
+
+
+def moment(milliseconds: int) -> datetime:
+    """Turn UTC milliseconds since 1970 into an aware datetime."""
+    return EPOCH + timedelta(milliseconds=milliseconds)
+
+
+def moment_or_none(milliseconds: int | None) -> datetime | None:
+    """Turn UTC milliseconds, where there are any, into an aware datetime."""
+    return None if milliseconds is None else moment(milliseconds)
+
+
+_last_id = 0
+_id_lock = threading.Lock()
+
+
+def new_id(now: int) -> str:
+    """
+    Make a UUIDv7 (RFC 9562 §5.7) for the moment *now*, in UTC milliseconds.
+
+    Ids of one process rise strictly, also within a millisecond and when the clock steps back: the 12 bits after
+    the version count on from the last id (RFC 9562 §6.2, method 1), and carry into the milliseconds.
+    """
+    global _last_id
+    with _id_lock:
+        _last_id = max(_last_id + 1, max(now, 0) << 12)
+        stamp, count = _last_id >> 12, _last_id & 0xFFF
+    tail = int.from_bytes(os.urandom(8), "big") & (1 << 62) - 1
+    number = (stamp & (1 << 48) - 1) << 80 | 0x7 << 76 | count << 64 | 0b10 << 62 | tail
+    digits = f"{number:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def tick(last: int, now: int) -> int:
+    """
+    Return the next hybrid logical clock value: UTC milliseconds in the high 48 bits, a counter in the low 16.
+
+    It is later than *last* and not earlier than *now* (Kulkarni et al. 2014, Logical Physical Clocks).
+    A full counter carries into the milliseconds.
+    """
+    return max(last + 1, now << 16)
+
+
+def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield *items* in lists of up to *size*, reading no further than each."""
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch

@@ -1,0 +1,210 @@
+"""
+Who may see what: one SQL predicate over the alias `r` of `records`, carried by every read.
+
+A scope is (user, agent, session).  The user always counts: reads and writes without one belong to the default
+user "".  An agent or a session narrows a read only when it is named.  The predicate filters *before* ranking, so
+that another user's nearer records can never crowd out one's own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+Value = str | int | float | bytes | None
+MAX_NAME = 512  # characters of a user, agent or session
+MAX_DEPTH = 16  # levels of AND, OR and NOT in a filter
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose memory: "" is the default user, no particular agent, outside any conversation."""
+
+    user: str = ""
+    agent: str = ""
+    session: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("user", "agent", "session"):
+            value = getattr(self, name)
+            if not isinstance(value, str):
+                raise TypeError(f"{name} is a string, not {value!r}")
+            if len(value) > MAX_NAME or "\0" in value or (not value.isascii() and not is_unicode(value)):
+                raise ValueError(f"{name} is at most {MAX_NAME} characters of text, without NUL: {value[:40]!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Predicate:
+    """A condition in SQL over the alias `r` of `records`, and the values that it binds."""
+
+    sql: str
+    bindings: Mapping[str, Value]
+
+
+def is_unicode(text: str) -> bool:
+    """Return whether *text* can be stored: it holds no lone surrogate."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def within(scope: Scope, *, now: int | None = None, where: Mapping[str, object] | None = None) -> Predicate:
+    """The rows of *scope* of any status that fit *where*; with *now*, without those that expired by then."""
+    clauses = ["user = :user"]
+    bindings: dict[str, Value] = {"user": scope.user}
+    for name in ("agent", "session"):
+        if value := getattr(scope, name):
+            clauses.append(f"{name} = :{name}")
+            bindings[name] = value
+    sql = f"r.scope in (select id from scopes where {' and '.join(clauses)})"
+    if now is not None:
+        sql += " and (r.expires_at is null or r.expires_at > :now)"
+        bindings["now"] = now
+    if where is not None:
+        wanted = metadata_filter(where)
+        sql += f" and {wanted.sql}"
+        bindings.update(wanted.bindings)
+    return Predicate(sql, bindings)
+
+
+def visible(
+    scope: Scope,
+    *,
+    now: int,
+    kinds: Sequence[str] | None = None,
+    where: Mapping[str, object] | None = None,
+    since: int | None = None,
+    until: int | None = None,
+    as_of: int | None = None,
+    min_trust: float = 0.0,
+) -> Predicate:
+    """
+    What a read of *scope* sees.  Instants are UTC milliseconds.
+
+    Args:
+        now: records that expired by then are out.
+        kinds: only these kinds; None is all.
+        where: a filter over metadata, see `metadata_filter`.
+        since, until: only what occurred in since <= t < until; what has no known time is then out.
+        as_of: what held at that moment, superseded since or not; None is what is active now.
+        min_trust: 0..1.
+    """
+    own = within(scope, now=now, where=where)
+    clauses, bindings = [own.sql], dict(own.bindings)
+    if as_of is None:
+        clauses.append("r.status = 'active'")
+    else:
+        clauses.append("r.valid_from <= :as_of and (r.valid_to is null or r.valid_to > :as_of)")
+        bindings["as_of"] = as_of
+    if kinds is not None:
+        clauses.append("r.kind in (select value from json_each(:kinds))")
+        bindings["kinds"] = json.dumps(list(kinds))
+    for name, value, sign in (("since", since, ">="), ("until", until, "<")):
+        if value is not None:
+            clauses.append(f"r.occurred_at {sign} :{name}")
+            bindings[name] = value
+    if min_trust > 0:
+        clauses.append("r.trust >= :min_trust")
+        bindings["min_trust"] = min_trust
+    return Predicate(" and ".join(clauses), bindings)
+
+
+def metadata_filter(where: Mapping[str, object]) -> Predicate:
+    """
+    Turn a filter over metadata into SQL.
+
+    {"field": value} asks for equality, {"field": {"gte": 3, "lt": 9}} for all of its operators:
+    eq ne in nin gt gte lt lte contains icontains (mem0's names).  `contains` looks for a substring of text, or for
+    an element of a list.  {"AND": [filter, …]}, {"OR": […]} and {"NOT": filter or […]} combine.  Several keys of one
+    mapping must all hold.  A record without the field fulfils only `ne`, `nin` and `eq: None`.
+
+    Raises:
+        TypeError, ValueError: an unknown operator, or a value that the operator cannot take.
+    """
+    return _Compiler().compile(where)
+
+
+class _Compiler:
+    """Holds the bindings while a filter is walked; every value of the caller's is bound, never spliced."""
+
+    def __init__(self) -> None:
+        self.bindings: dict[str, Value] = {}
+
+    def compile(self, where: Mapping[str, object]) -> Predicate:
+        return Predicate(self.all_of(where, 0), self.bindings)
+
+    def bind(self, value: Value) -> str:
+        name = f"w{len(self.bindings)}"
+        self.bindings[name] = value
+        return f":{name}"
+
+    def all_of(self, where: object, depth: int) -> str:
+        if not isinstance(where, Mapping):
+            raise TypeError(f"a filter is a mapping of metadata fields to values, not {where!r}")
+        if depth > MAX_DEPTH:
+            raise ValueError(f"the filter is nested more than {MAX_DEPTH} levels deep")
+        return _join("and", [self.entry(key, value, depth) for key, value in where.items()], "true")
+
+    def entry(self, key: object, value: object, depth: int) -> str:
+        if not isinstance(key, str):
+            raise TypeError(f"a metadata field is named by a string, not {key!r}")
+        if key in ("AND", "OR"):
+            parts = [self.all_of(part, depth + 1) for part in _sequence(key, value)]
+            return _join(key.lower(), parts, "true" if key == "AND" else "false")
+        if key == "NOT":
+            excluded = value if isinstance(value, list | tuple) else [value]
+            return f"not {_join('or', [self.all_of(part, depth + 1) for part in excluded], 'false')}"
+        path = self.bind('$."' + key.replace('"', '\\"') + '"')
+        operators = value if isinstance(value, Mapping) else {"eq": value}
+        return _join("and", [self.operator(path, name, operand) for name, operand in operators.items()], "true")
+
+    def operator(self, path: str, name: object, operand: object) -> str:
+        field = f"json_extract(r.metadata, {path})"
+        if name in _COMPARISONS:
+            sign = _COMPARISONS[name]
+            if operand is None and sign in ("is", "is not"):
+                return f"({field} {sign} null)"
+            # A list or mapping is stored as JSON text, and json_extract gives it back as such.
+            return f"coalesce({field} {sign} {self.bind(_scalar(name, operand))}, false)"
+        if name in ("in", "nin"):
+            values = ", ".join(self.bind(_scalar(name, item)) for item in _sequence(name, operand))
+            found = f"coalesce({field} in ({values}), false)"
+            return found if name == "in" else f"not {found}"
+        if name in ("contains", "icontains"):
+            return self.contains(path, field, operand, fold=name == "icontains")
+        raise ValueError(f"unknown filter operator {name!r}; there are: {', '.join(OPERATORS)}")
+
+    def contains(self, path: str, field: str, operand: object, *, fold: bool) -> str:
+        wanted = self.bind(_scalar("contains", operand))
+        case: Callable[[str], str] = (lambda sql: f"lower({sql})") if fold else (lambda sql: sql)
+        kind = f"json_type(r.metadata, {path})"
+        element = f"exists (select 1 from json_each(r.metadata, {path}) where {case('value')} = {case(wanted)})"
+        text = f"instr({case(field)}, {case(wanted)}) > 0"
+        return f"coalesce(case {kind} when 'array' then {element} when 'text' then {text} end, false)"
+
+
+_COMPARISONS: dict[object, str] = {"eq": "is", "ne": "is not", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+OPERATORS = ("eq", "ne", "in", "nin", "gt", "gte", "lt", "lte", "contains", "icontains", "AND", "OR", "NOT")
+
+
+def _join(word: str, parts: list[str], empty: str) -> str:
+    return "(" + f" {word} ".join(parts or [empty]) + ")"
+
+
+def _sequence(name: object, value: object) -> Sequence[object]:
+    if not isinstance(value, list | tuple | set | frozenset):
+        raise TypeError(f"{name!r} takes a list, not {value!r}")
+    return list(value)
+
+
+def _scalar(name: object, value: object) -> Value:
+    if isinstance(value, bool):
+        return int(value)  # json_extract gives JSON's true and false back as 1 and 0
+    if isinstance(value, str) and not is_unicode(value):
+        raise ValueError(f"{name!r} takes text without lone surrogates, not {value!r}")
+    if isinstance(value, str | float) or (isinstance(value, int) and -(1 << 63) <= value < 1 << 63):
+        return value
+    raise TypeError(f"{name!r} takes text, a number or a truth value, not {value!r}")

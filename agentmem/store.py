@@ -1,0 +1,244 @@
+"""
+Records: write, read, revise, forget.  Owns the tables `records`, `scopes` and `tombstones`.
+
+Functions take a connection that `Database.read` or `Database.transaction` lent.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from .db import Connection, Stamp
+from .draft import Draft
+from .errors import NotFoundError
+from .records import Record, Row, moment, moment_or_none, new_id
+from .scope import Predicate, Scope
+
+COLUMNS = """r.uid, r.text, r.kind, r.role, r.speaker, s.user, s.agent, s.session, r.occurred_at, r.recorded_at,
+    r.valid_from, r.valid_to, r.status, r.supersedes, r.importance, r.confidence, r.trust, r.source, r.expires_at,
+    r.metadata"""
+
+
+def insert(connection: Connection, draft: Draft, *, now: int, stamp: Stamp, supersedes: str | None = None) -> int:
+    """Write *draft* as a new active record, in the place of the one it *supersedes*, and return its row id."""
+    scope = _scope_id(connection, draft.scope)
+    position = _position(connection, draft.scope, scope, supersedes)
+    connection.execute(
+        """insert into records (uid, scope, position, kind, role, speaker, text, occurred_at, recorded_at, valid_from,
+               status, supersedes, importance, confidence, trust, source, expires_at, metadata, content_hash, hlc,
+               device)
+           values (:uid, :scope, :position, :kind, :role, :speaker, :text, :occurred_at, :now, :valid_from,
+               'active', :supersedes, :importance, :confidence, :trust, :source, :expires_at, :metadata, :hash, :hlc,
+               :device)""",
+        {
+            "uid": new_id(now),
+            "scope": scope,
+            "position": position,
+            "kind": draft.kind,
+            "role": draft.role,
+            "speaker": draft.speaker,
+            "text": draft.text,
+            "occurred_at": draft.occurred_at,
+            "now": now,
+            "valid_from": now if draft.occurred_at is None else draft.occurred_at,
+            "supersedes": supersedes,
+            "importance": draft.importance,
+            "confidence": draft.confidence,
+            "trust": draft.trust,
+            "source": draft.source,
+            "expires_at": draft.expires_at,
+            "metadata": draft.metadata,
+            "hash": draft.content_hash,
+            "hlc": stamp.hlc,
+            "device": stamp.device,
+        },
+    )
+    return int(connection.last_insert_rowid())
+
+
+def known(connection: Connection, draft: Draft) -> int | None:
+    """
+    Return the row id of the record that *draft* repeats, or None.
+
+    What carries its own time or key is known for good, also when superseded since: reading an old conversation
+    again must not bring an old value back.  What carries neither is known only while it holds: said again after
+    a change, it is news.
+    """
+    row = connection.execute(
+        """select r.id from records as r
+           where r.content_hash = :hash and (r.status = 'active' or not :repeatable)
+           order by r.status, r.id limit 1""",
+        {"hash": draft.content_hash, "repeatable": draft.repeatable},
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
+def forgotten(connection: Connection, draft: Draft) -> bool:
+    """Return whether just this was forgotten, so that no import may bring it back."""
+    found = connection.execute("select 1 from tombstones where content_hash = ?", (draft.content_hash,)).fetchone()
+    return found is not None
+
+
+def supersede(connection: Connection, uid: str, *, at: int, stamp: Stamp) -> None:
+    """Mark the record as replaced from *at* on, in UTC milliseconds; its row stays as history."""
+    connection.execute(
+        """update records
+           set status = 'superseded', valid_to = max(valid_from, :at),
+               stamps = json_set(coalesce(stamps, '{}'), '$.status', json_array(:hlc, d.uid),
+                                 '$.valid_to', json_array(:hlc, d.uid))
+           from devices as d where d.id = :device and records.uid = :uid""",
+        {"uid": uid, "at": at, "hlc": stamp.hlc, "device": stamp.device},
+    )
+
+
+def fetch(connection: Connection, ids: Sequence[int]) -> dict[int, Record]:
+    """Return the records with these row ids, by row id."""
+    rows = connection.execute(
+        f"""select r.id, {COLUMNS} from records as r join scopes as s on s.id = r.scope
+            where r.id in (select value from json_each(?))""",
+        (json.dumps(list(ids)),),
+    )
+    return {row[0]: _record(row[1:]) for row in rows}
+
+
+def find(connection: Connection, uid: str, own: Predicate) -> tuple[int, Record]:
+    """Return the row id and record of *uid*, or raise NotFoundError where *own* does not see it."""
+    if not isinstance(uid, str):
+        raise TypeError(f"an id is a string, not {uid!r}")
+    row = connection.execute(
+        f"""select r.id, {COLUMNS} from records as r join scopes as s on s.id = r.scope
+            where r.uid = :uid and {own.sql}""",
+        {**own.bindings, "uid": uid},
+    ).fetchone()
+    if row is None:
+        raise NotFoundError(f"there is no record {uid!r} for this user; `list` shows what there is")
+    return row[0], _record(row[1:])
+
+
+def select(connection: Connection, seen: Predicate, *, limit: int, offset: int) -> list[Record]:
+    """Return the records that *seen* sees, newest first, ties by row id."""
+    rows = connection.execute(
+        f"""select {COLUMNS} from records as r join scopes as s on s.id = r.scope
+            where {seen.sql}
+            order by coalesce(r.occurred_at, r.recorded_at) desc, r.id desc limit :limit offset :offset""",
+        {**seen.bindings, "limit": limit, "offset": offset},
+    )
+    return [_record(row) for row in rows]
+
+
+def versions(connection: Connection, uids: Sequence[str], own: Predicate) -> list[Record]:
+    """Return every version of the records *uids* that *own* sees, from any of their versions, oldest first."""
+    rows = connection.execute(
+        f"""with recursive
+                back (uid, supersedes) as (
+                    select uid, supersedes from records where uid in (select value from json_each(:uids))
+                    union select r.uid, r.supersedes from records as r join back on r.uid = back.supersedes),
+                chain (uid) as (
+                    select uid from back
+                    union select r.uid from records as r join chain on r.supersedes = chain.uid)
+            select {COLUMNS} from records as r join scopes as s on s.id = r.scope
+            where r.uid in (select uid from chain) and {own.sql}
+            order by r.id""",
+        {**own.bindings, "uids": json.dumps(list(uids))},
+    )
+    return [_record(row) for row in rows]
+
+
+def matching(connection: Connection, seen: Predicate) -> list[str]:
+    """Return the uids of the records that *seen* sees."""
+    rows = connection.execute(f"select r.uid from records as r where {seen.sql} order by r.id", seen.bindings)
+    return [row[0] for row in rows]
+
+
+def rows(connection: Connection, uids: Iterable[str]) -> list[Row]:
+    """Return what the indexes hold of the records *uids*."""
+    found = connection.execute(
+        "select id, speaker, text from records where uid in (select value from json_each(?)) order by id",
+        (json.dumps(list(uids)),),
+    )
+    return [Row(*row) for row in found]
+
+
+def delete(connection: Connection, uids: Sequence[str], *, now: int, stamp: Stamp) -> None:
+    """Take the records *uids* out for good and leave a tombstone for each; their index entries must be gone."""
+    named = json.dumps(list(uids))
+    connection.execute(
+        """insert or ignore into tombstones (uid, content_hash, forgotten_at, hlc, device)
+           select uid, content_hash, :now, :hlc, :device from records
+           where uid in (select value from json_each(:uids))""",
+        {"uids": named, "now": now, "hlc": stamp.hlc, "device": stamp.device},
+    )
+    connection.execute("delete from records where uid in (select value from json_each(?))", (named,))
+
+
+def counts(connection: Connection, own: Predicate) -> dict[str, dict[str, int]]:
+    """Count what *own* sees: {"status": …, "kind": …, "speaker": …} → value → how many; the last two active only."""
+    found: dict[str, dict[str, int]] = {}
+    for column, active in (("status", "true"), ("kind", "r.status = 'active'"), ("speaker", "r.status = 'active'")):
+        found[column] = dict(
+            connection.execute(
+                f"""select r.{column}, count(*) from records as r
+                    where {own.sql} and {active} and r.{column} is not null group by 1 order by 2 desc, 1""",
+                own.bindings,
+            )
+        )
+    return found
+
+
+def span(connection: Connection, own: Predicate) -> tuple[int, int | None, int | None]:
+    """Return how many sessions *own* sees, and the first and last known time in them, in UTC milliseconds."""
+    sessions, first, last = connection.execute(
+        f"""select count(distinct nullif(s.session, '')), min(r.occurred_at), max(r.occurred_at)
+            from records as r join scopes as s on s.id = r.scope where {own.sql} and r.status = 'active'""",
+        own.bindings,
+    ).get
+    return sessions, first, last
+
+
+def _scope_id(connection: Connection, scope: Scope) -> int:
+    key = (scope.user, scope.agent, scope.session)
+    row = connection.execute("select id from scopes where user = ? and agent = ? and session = ?", key).fetchone()
+    if row is None:
+        connection.execute("insert into scopes (user, agent, session) values (?, ?, ?)", key)
+        return int(connection.last_insert_rowid())
+    return int(row[0])
+
+
+def _position(connection: Connection, scope: Scope, scope_id: int, supersedes: str | None) -> int | None:
+    """A revision stands where the old version stood; other turns go to the end of their conversation."""
+    if supersedes is not None:
+        row = connection.execute("select position from records where uid = ?", (supersedes,)).fetchone()
+        return None if row is None else row[0]
+    if not scope.session:
+        return None
+    last = connection.execute("select max(position) from records where scope = ?", (scope_id,)).get
+    return 1 if last is None else int(last) + 1
+
+
+def _record(row: Sequence[Any]) -> Record:
+    (uid, text, kind, role, speaker, user, agent, session, occurred, recorded, valid_from, valid_to, status, supersedes,
+     importance, confidence, trust, source, expires, metadata) = row  # fmt: skip
+    return Record(
+        id=uid,
+        text=text,
+        kind=kind,
+        role=role,
+        speaker=speaker,
+        user=user,
+        agent=agent or None,
+        session=session or None,
+        occurred_at=moment_or_none(occurred),
+        recorded_at=moment(recorded),
+        valid_from=moment(valid_from),
+        valid_to=moment_or_none(valid_to),
+        status=status,
+        supersedes=supersedes,
+        importance=importance,
+        confidence=confidence,
+        trust=trust,
+        source=source,
+        expires_at=moment_or_none(expires),
+        metadata=json.loads(metadata),
+    )
