@@ -13,6 +13,7 @@ agentmem: a memory for AI agents that is one SQLite file and one import.
     exports     the shapes of other programs' exports
     store       records: write, read, revise, forget
     search      candidates by words and by meaning
+    ingest      what a caller says → stored and indexed
     recall      query → ranked row ids
     transfer    files → conversations
     doctor      verify and rebuild

@@ -1,5 +1,5 @@
 """
-Is the file sound?  And if a derived index is not: make it again.
+What is in the file, is it sound, and if a derived index is not: make it again.
 """
 
 from __future__ import annotations
@@ -7,9 +7,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from . import search
+from . import search, store
 from .db import Database
-from .records import batches
+from .records import Stats, batches, moment_or_none
+from .scope import Predicate
 
 if TYPE_CHECKING:  # numpy: a doctor that only looks need not wait for it
     from .encoder import Encoder
@@ -30,6 +31,28 @@ CHECKS = {
     "stamps lie after the file's own clock": """records
         where hlc > (select cast(value as integer) from meta where key = 'clock')""",
 }
+
+
+def stats(db: Database, own: Predicate) -> Stats:
+    """Return what *own* sees, counted, and what the whole file takes."""
+    with db.read() as connection:
+        counts = store.counts(connection, own)
+        sessions, first, last = store.span(connection, own)
+        tables = db.table_sizes(connection)
+        encoder = db.encoder_id(connection)
+    return Stats(
+        records=counts["status"].get("active", 0),
+        superseded=counts["status"].get("superseded", 0),
+        kinds=counts["kind"],
+        speakers=counts["speaker"],
+        sessions=sessions,
+        first_at=moment_or_none(first),
+        last_at=moment_or_none(last),
+        file_bytes=db.size(),
+        tables=tables,
+        encoder=encoder,
+        schema=db.schema,
+    )
 
 
 def verify(db: Database) -> list[str]:

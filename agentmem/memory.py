@@ -10,32 +10,18 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from . import doctor, pack, scope, search, store, transfer
-from .db import Connection, Database, Stamp
-from .draft import REMEMBER_FIELDS, Draft, draft, read_message
-from .errors import ModelError
-from .records import (
-    Context,
-    Erasure,
-    Hit,
-    ImportReport,
-    Instant,
-    Record,
-    Row,
-    Stats,
-    batches,
-    instant,
-    moment_or_none,
-)
+from . import doctor, ingest, pack, scope, search, store
+from .db import Database
+from .draft import draft
+from .records import Context, Erasure, Hit, ImportReport, Instant, Record, Stats, batches, instant
 from .scope import Predicate, Scope
 
 if TYPE_CHECKING:
-    from .encoder import Encoder, Encoding
+    from .encoder import Encoder
 
 BATCH = 256  # records encoded together and written in one transaction
 MAX_K = 1_000
@@ -44,13 +30,6 @@ MAX_K = 1_000
 Records = list[Record]  # in the class below, `list` is a verb
 Hits = list[Hit]
 Texts = list[str]
-
-
-class Written(NamedTuple):
-    """What became of some drafts."""
-
-    records: Records  # one per draft, new or here already; none for what was forgotten and may not come back
-    added: int
 
 
 class Memory:
@@ -129,12 +108,13 @@ class Memory:
             TypeError, ValueError: an argument is not what it should be; the message names it.
             StorageError: the disk is full, or the file is locked or damaged.
         """
+        now = self._now()
         made = draft(
-            text, self._scope(user, agent, session), now=self._now(), kind=kind, role=role, speaker=speaker, at=at,
+            text, self._default.narrowed(user, agent, session), now=now, kind=kind, role=role, speaker=speaker, at=at,
             importance=importance, confidence=confidence, trust=trust, expires_at=expires_at, source=source,
             metadata=metadata,
         )  # fmt: skip
-        return self._write([made]).records[0]
+        return ingest.write(self._db, self._encoder(), [made], now=now).records[0]
 
     def remember_many(
         self,
@@ -159,11 +139,11 @@ class Memory:
             TypeError, ValueError: an item is not what it should be; the message gives its index.  The batches of
             256 before it are kept, and repeating the call adds only what is missing.
         """
-        own = self._scope(user, agent, session)
-        drafts = (self._item(index, item, own) for index, item in enumerate(items))
+        own = self._default.narrowed(user, agent, session)
+        drafts = ingest.items(items, own, now=self._now())
         records: Records = []
         for batch in batches(drafts, BATCH):
-            records += self._write(batch).records
+            records += ingest.write(self._db, self._encoder(), batch, now=self._now()).records
             if progress is not None:
                 progress(len(records))
         return records
@@ -197,11 +177,11 @@ class Memory:
         Raises:
             TypeError, ValueError: a message is not what it should be; the message gives its index.
         """
-        own = self._scope(user, agent, session)
-        common = {"source": source, "trust": trust}
+        own = self._default.narrowed(user, agent, session)
+        drafts = ingest.turns(messages, own, metadata, now=self._now(), source=source, trust=trust)
         records: Records = []
-        for batch in batches(self._turns(messages, own, common, metadata), BATCH):
-            records += self._write(batch).records
+        for batch in batches(drafts, BATCH):
+            records += ingest.write(self._db, self._encoder(), batch, now=self._now()).records
         return records
 
     def load(
@@ -228,15 +208,20 @@ class Memory:
             ImportFormatError: the file is damaged or of an unknown shape; the message names the place.  What came
             before that place is kept.
         """
+        from . import transfer  # only those who import files need their formats
+
         skipped: Counter[str] = Counter()
         conversations = done = added = 0
         for conversation in transfer.read(path, format=format, skipped=skipped):
             conversations += 1
-            own = self._scope(user, agent, conversation.session or "")
+            own = self._default.narrowed(user, agent, conversation.session or "")
             extra = {"title": conversation.title} if conversation.title else None
-            common = {"source": conversation.source, "trust": trust, "kind": conversation.kind}
-            for batch in batches(self._turns(conversation.messages, own, common, extra), BATCH):
-                added += self._write(batch, restore=False).added
+            drafts = ingest.turns(
+                conversation.messages, own, extra, now=self._now(),
+                source=conversation.source, trust=trust, kind=conversation.kind,
+            )  # fmt: skip
+            for batch in batches(drafts, BATCH):
+                added += ingest.write(self._db, self._encoder(), batch, now=self._now(), restore=False).added
                 done += len(batch)
                 if progress is not None:
                     progress(done)
@@ -267,24 +252,16 @@ class Memory:
             ValueError: it was revised already; the message names the version that holds.
         """
         now = self._now()
-        own = scope.within(self._scope(user, agent, session), now=now)
+        own = scope.within(self._default.narrowed(user, agent, session), now=now)
         with self._db.read() as connection:
-            old = _current(connection, id, own)
+            old = store.current(connection, id, own)
         made = draft(
             text, Scope(old.user, old.agent or "", old.session or ""), now=now, kind=old.kind, role=old.role,
             speaker=old.speaker, at=at, importance=old.importance, trust=old.trust, expires_at=old.expires_at,
             source=old.source, confidence=old.confidence if confidence is None else confidence,
             metadata=old.metadata if metadata is None else metadata,
         )  # fmt: skip
-        encoding = self._encoder().encode([made.indexed_text])[0]
-        with self._db.transaction() as connection:
-            _current(connection, id, own)  # again: another process may have revised or forgotten it meanwhile
-            stamp = self._claim(connection)
-            changed = now if made.occurred_at is None else made.occurred_at
-            store.supersede(connection, id, at=changed, stamp=stamp)
-            row = store.insert(connection, made, now=now, stamp=stamp, supersedes=id)
-            search.index(connection, Row(row, made.speaker, made.text), encoding.quantised, encoding.codes)
-            return store.fetch(connection, [row])[row]
+        return ingest.replace(self._db, self._encoder(), old, made, own, now=now)
 
     def forget(
         self,
@@ -311,8 +288,8 @@ class Memory:
             raise ValueError(
                 "forget takes an id, where=…, user=…, agent=… or session=…; alone it would erase everything"
             )
-        own = scope.within(self._scope(user, agent, session))
-        wanted = scope.within(self._scope(user, agent, session), where=where)
+        own = scope.within(self._default.narrowed(user, agent, session))
+        wanted = scope.within(self._default.narrowed(user, agent, session), where=where)
         with self._db.transaction() as connection:
             if id is not None:
                 store.find(connection, id, wanted)
@@ -370,13 +347,15 @@ class Memory:
             raise TypeError(f"the query is a string, not {query!r}")
         if not query.strip():
             raise ValueError("the query is empty; `list` shows what there is")
-        if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= MAX_K:
-            raise ValueError(f"k is a whole number from 1 to {MAX_K}, not {k!r}")
-        seen = self._visible(self._scope(user, agent, session), kinds, where, since, until, as_of, min_trust)
+        _check_count("k", k, 1, MAX_K)
+        seen = scope.visible(
+            self._default.narrowed(user, agent, session), now=self._now(), kinds=kinds, where=where, since=since,
+            until=until, as_of=as_of, min_trust=min_trust,
+        )  # fmt: skip
         clean = query.replace("\0", " ").encode("utf-8", "replace").decode()
         encoding = self._encoder().encode([clean])[0]
         with self._db.read() as connection:
-            self._match_encoder(connection)
+            ingest.match_encoder(self._db, connection, self._encoder())
             ranked = recall.best(connection, clean, encoding, seen, k=k)
             records = store.fetch(connection, [found.id for found in ranked])
         return [
@@ -412,8 +391,7 @@ class Memory:
         Returns:
             A Context; str() of it is the text, empty where nothing was found or fits.
         """
-        if isinstance(budget_tokens, bool) or not isinstance(budget_tokens, int) or budget_tokens < 1:
-            raise ValueError(f"budget_tokens is a whole number from 1, not {budget_tokens!r}")
+        _check_count("budget_tokens", budget_tokens, 1)
         hits = self.recall(
             query, k=k, user=user, agent=agent, session=session, kinds=kinds, where=where, since=since, until=until,
             as_of=as_of, min_score=min_score, min_trust=min_trust,
@@ -441,10 +419,12 @@ class Memory:
         offset: int = 0,
     ) -> Records:
         """Return records, newest first; the arguments are those of `recall`."""
-        for name, value in (("limit", limit), ("offset", offset)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-                raise ValueError(f"{name} is a whole number from 0, not {value!r}")
-        seen = self._visible(self._scope(user, agent, session), kinds, where, since, until, as_of, min_trust)
+        _check_count("limit", limit, 0)
+        _check_count("offset", offset, 0)
+        seen = scope.visible(
+            self._default.narrowed(user, agent, session), now=self._now(), kinds=kinds, where=where, since=since,
+            until=until, as_of=as_of, min_trust=min_trust,
+        )  # fmt: skip
         with self._db.read() as connection:
             return store.select(connection, seen, limit=limit, offset=offset)
 
@@ -459,25 +439,7 @@ class Memory:
 
     def stats(self, *, user: str | None = None, agent: str | None = None, session: str | None = None) -> Stats:
         """Return what the scope holds, and what the file takes."""
-        own = self._own(user, agent, session)
-        with self._db.read() as connection:
-            counts = store.counts(connection, own)
-            sessions, first, last = store.span(connection, own)
-            tables = self._db.table_sizes(connection)
-            encoder = self._db.encoder_id(connection)
-        return Stats(
-            records=counts["status"].get("active", 0),
-            superseded=counts["status"].get("superseded", 0),
-            kinds=counts["kind"],
-            speakers=counts["speaker"],
-            sessions=sessions,
-            first_at=moment_or_none(first),
-            last_at=moment_or_none(last),
-            file_bytes=self._db.size(),
-            tables=tables,
-            encoder=encoder,
-            schema=self._db.schema,
-        )
+        return doctor.stats(self._db, self._own(user, agent, session))
 
     # -- care ---------------------------------------------------------------------------------------------------
 
@@ -512,32 +474,8 @@ class Memory:
     def _now(self) -> int:
         return time.time_ns() // 1_000_000 if self._clock is None else instant(self._clock())
 
-    def _scope(self, user: str | None, agent: str | None, session: str | None) -> Scope:
-        own = self._default
-        return Scope(
-            own.user if user is None else user,
-            own.agent if agent is None else agent,
-            own.session if session is None else session,
-        )
-
     def _own(self, user: str | None, agent: str | None, session: str | None) -> Predicate:
-        return scope.within(self._scope(user, agent, session), now=self._now())
-
-    def _visible(
-        self,
-        own: Scope,
-        kinds: Sequence[str] | None,
-        where: Mapping[str, object] | None,
-        since: Instant | None,
-        until: Instant | None,
-        as_of: Instant | None,
-        min_trust: float,
-    ) -> Predicate:
-        if isinstance(kinds, str):
-            raise TypeError(f"kinds is a list of kinds, such as [{kinds!r}]")
-        moments = {"since": since, "until": until, "as_of": as_of}
-        instants = {name: instant(value) for name, value in moments.items() if value is not None}
-        return scope.visible(own, now=self._now(), kinds=kinds, where=where, min_trust=min_trust, **instants)
+        return scope.within(self._default.narrowed(user, agent, session), now=self._now())
 
     def _encoder(self) -> Encoder:
         if self._given_encoder is not None:
@@ -546,103 +484,9 @@ class Memory:
 
         return encoder.shared()
 
-    def _match_encoder(self, connection: Connection) -> None:
-        """Refuse to compare vectors of two encoders."""
-        found, ours = self._db.encoder_id(connection), self._encoder().id
-        if found not in (None, ours):
-            raise ModelError(f"{self._db.path} holds vectors of {found}, this is {ours}; rebuild() makes them again")
 
-    def _item(self, index: int, item: str | Mapping[str, Any], own: Scope) -> Draft:
-        with _naming(f"item {index}"):
-            if isinstance(item, str):
-                return draft(item, own, now=self._now())
-            if not isinstance(item, Mapping) or "text" not in item:
-                raise TypeError(f"an item is a text, or a mapping with a text, not {item!r}")
-            fields = dict(item)
-            names = {name: fields.pop(name, getattr(own, name)) or "" for name in ("user", "agent", "session")}
-            if unknown := set(fields) - REMEMBER_FIELDS:
-                raise ValueError(f"unknown field {sorted(map(str, unknown))[0]!r}; put your own into metadata")
-            return draft(scope=Scope(**names), now=self._now(), **fields)
-
-    def _turns(
-        self,
-        messages: Iterable[Mapping[str, Any]],
-        own: Scope,
-        common: Mapping[str, Any],
-        metadata: Mapping[str, object] | None,
-    ) -> Iterator[Draft]:
-        said: Counter[tuple[str, ...]] = Counter()
-        for index, message in enumerate(messages):
-            with _naming(f"message {index}"):
-                fields = read_message(message)
-                if fields is None:
-                    continue
-                if fields["key"] is None and fields["at"] is None:
-                    # "ok" twice in one call is two turns, and handing the same list over again is not four.
-                    words = (str(fields["role"]), str(fields["speaker"]), fields["text"])
-                    said[words] += 1
-                    fields["key"] = f"#{said[words]}" if said[words] > 1 else None
-                fields["metadata"] = {**(metadata or {}), **(fields["metadata"] or {})}
-                yield draft(scope=own, now=self._now(), **{"kind": "turn", **common, **fields})
-
-    def _write(self, drafts: Sequence[Draft], *, restore: bool = True) -> Written:
-        """
-        Store the drafts that are not here yet, encoded before the transaction.
-
-        Args:
-            restore: whether what was forgotten may be stored anew: a person may say it again, an import may not.
-        """
-
-        def wanted(connection: Connection, draft: Draft) -> bool:
-            return store.known(connection, draft) is None and (restore or not store.forgotten(connection, draft))
-
-        with self._db.read() as connection:
-            new = {d.content_hash: d for d in drafts if wanted(connection, d)}
-        encodings = self._encode(list(new.values()))
-        rows: dict[bytes, int | None] = {}
-        added = 0
-        with self._db.transaction() if new else self._db.read() as connection:
-            stamp = self._claim(connection) if new else None
-            for made in drafts:
-                rows[made.content_hash] = store.known(connection, made)
-                if stamp is not None and wanted(connection, made):
-                    # Not encoded only where another process has forgotten it since it was seen here as known.
-                    encoding = encodings.get(made.content_hash) or self._encode([made])[made.content_hash]
-                    row = store.insert(connection, made, now=self._now(), stamp=stamp)
-                    search.index(connection, Row(row, made.speaker, made.text), encoding.quantised, encoding.codes)
-                    rows[made.content_hash] = row
-                    added += 1
-            records = store.fetch(connection, [row for row in rows.values() if row is not None])
-        ids = [rows[made.content_hash] for made in drafts]
-        return Written([records[row] for row in ids if row is not None], added)
-
-    def _encode(self, drafts: Sequence[Draft]) -> dict[bytes, Encoding]:
-        if not drafts:
-            return {}
-        encodings = self._encoder().encode([made.indexed_text for made in drafts])
-        return {made.content_hash: encoding for made, encoding in zip(drafts, encodings, strict=True)}
-
-    def _claim(self, connection: Connection) -> Stamp:
-        """Return the stamp for a write, after seeing to it that the file's vectors are of our encoder."""
-        if self._db.encoder_id(connection) is None:
-            self._db.set_encoder_id(connection, self._encoder().id)
-        self._match_encoder(connection)
-        return self._db.stamp(connection)
-
-
-@contextmanager
-def _naming(what: str) -> Iterator[None]:
-    """Begin the message of a wrong argument with the item that it was found in."""
-    try:
-        yield
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"{what}: {error}") from None
-
-
-def _current(connection: Connection, id: str, own: Predicate) -> Record:
-    """Return the record *id*, or raise ValueError where it was revised already."""
-    record = store.find(connection, id, own)[1]
-    if record.status != "active":
-        newest = store.versions(connection, [id], own)[-1]
-        raise ValueError(f"record {id} was revised already; revise {newest.id}, the version that holds")
-    return record
+def _check_count(name: str, value: object, lowest: int, highest: int = (1 << 63) - 1) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} is a whole number, not {value!r}")
+    if not lowest <= value <= highest:
+        raise ValueError(f"{name} is from {lowest} to {highest:,}, not {value:,}")

@@ -33,6 +33,7 @@ class Signals:
     lexical: Floats  # (n,) BM25, higher is better, 0 where no word matches
     cosine: Floats  # (n,) -1..1
     session: NDArray[np.int64]  # (n,) equal for turns of one conversation, negative outside any
+    turns: NDArray[np.int64]  # (n,) how many its conversation has, at least as far as 3; 1 outside any
     previous: NDArray[np.int64]  # (n,) index of the turn before among the candidates, or -1
     next: NDArray[np.int64]  # (n,) index of the turn after, or -1
     length: Floats  # (n,) characters
@@ -64,17 +65,23 @@ def lean_on_neighbours(score: Floats, signals: Signals) -> Floats:
     return np.asarray(score + need * lent, np.float32)
 
 
-def lift_sessions(score: Floats, session: NDArray[np.int64]) -> Floats:
-    """Return (n,) scores plus a share of the mean of the three best of the same conversation."""
-    own = session >= 0
-    if len(np.unique(session[own])) < 2:
-        return score
-    order = np.lexsort((-score, session))
-    rank_in_session = np.arange(len(order)) - np.searchsorted(session[order], session[order])
-    best = order[rank_in_session < SESSION_BEST]
+def lift_sessions(score: Floats, signals: Signals) -> Floats:
+    """
+    Return (n,) scores plus a share of the mean of the three best of the same conversation.
+
+    A shorter conversation has a mean of fewer, and what stands alone is a conversation of one, so that neither is
+    set back against a long conversation.
+    """
+    session = np.where(signals.session >= 0, signals.session, -1 - np.arange(len(score)))
     names, place = np.unique(session, return_inverse=True)
-    prior = np.bincount(place[best], weights=score[best], minlength=len(names)) / SESSION_BEST
-    return score + (SESSION_SHARE * np.where(own, prior[place], 0)).astype(np.float32)
+    if len(names) < 2:
+        return score
+    order = np.lexsort((-score, place))
+    rank_in_session = np.arange(len(order)) - np.searchsorted(place[order], place[order])
+    best = order[rank_in_session < SESSION_BEST]
+    total = np.bincount(place[best], weights=score[best], minlength=len(names))[place]
+    mean = total / np.clip(signals.turns, 1, SESSION_BEST)
+    return np.asarray(score + SESSION_SHARE * mean, np.float32)
 
 
 def max_similarity(query: Floats, codes: Sequence[bytes | None], width: int) -> Floats:

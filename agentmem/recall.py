@@ -49,7 +49,7 @@ def best(connection: Connection, query: str, encoding: Encoding, seen: Predicate
     rest = search.cosines(connection, vector, [id for id in ids if id not in near])
     signals = _signals(ids, places, words, near | rest)
     fused = rank.fuse(signals.lexical, signals.cosine)
-    base = rank.lift_sessions(rank.lean_on_neighbours(fused, signals), signals.session)
+    base = rank.lift_sessions(rank.lean_on_neighbours(fused, signals), signals)
     top = np.argsort(-base, kind="stable")[: max(LATE_DEPTH, k)]
     similarity = _late(connection, encoding, ids, signals.previous, top)
     chosen = _take(signals, top)
@@ -90,6 +90,7 @@ def _signals(
         lexical=column([words.get(id, 0.0) for id in ids]),
         cosine=column([cosines.get(id, 0.0) for id in ids]),
         session=np.array([-1 if p.position is None else p.scope for p in places.values()]),
+        turns=np.array([p.turns for p in places.values()]),
         previous=beside(-1),
         next=beside(1),
         length=column([p.length for p in places.values()]),

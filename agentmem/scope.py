@@ -12,6 +12,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from .records import Instant, instant
+
 Value = str | int | float | bytes | None
 MAX_NAME = 512  # characters of a user, agent or session
 MAX_DEPTH = 16  # levels of AND, OR and NOT in a filter
@@ -32,6 +34,14 @@ class Scope:
                 raise TypeError(f"{name} is a string, not {value!r}")
             if len(value) > MAX_NAME or "\0" in value or (not value.isascii() and not is_unicode(value)):
                 raise ValueError(f"{name} is at most {MAX_NAME} characters of text, without NUL: {value[:40]!r}")
+
+    def narrowed(self, user: str | None = None, agent: str | None = None, session: str | None = None) -> Scope:
+        """Return this scope with those fields put in its place that are given; None is not given, "" is nobody."""
+        return Scope(
+            self.user if user is None else user,
+            self.agent if agent is None else agent,
+            self.session if session is None else session,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +86,16 @@ def visible(
     now: int,
     kinds: Sequence[str] | None = None,
     where: Mapping[str, object] | None = None,
-    since: int | None = None,
-    until: int | None = None,
-    as_of: int | None = None,
+    since: Instant | None = None,
+    until: Instant | None = None,
+    as_of: Instant | None = None,
     min_trust: float = 0.0,
 ) -> Predicate:
     """
-    What a read of *scope* sees.  Instants are UTC milliseconds.
+    What a read of *scope* sees.
 
     Args:
-        now: records that expired by then are out.
+        now: UTC milliseconds; records that expired by then are out.
         kinds: only these kinds; None is all.
         where: a filter over metadata, see `metadata_filter`.
         since, until: only what occurred in since <= t < until; what has no known time is then out.
@@ -98,14 +108,16 @@ def visible(
         clauses.append("r.status = 'active'")
     else:
         clauses.append("r.valid_from <= :as_of and (r.valid_to is null or r.valid_to > :as_of)")
-        bindings["as_of"] = as_of
+        bindings["as_of"] = instant(as_of)
     if kinds is not None:
+        if isinstance(kinds, str):
+            raise TypeError(f"kinds is a list of kinds, such as [{kinds!r}]")
         clauses.append("r.kind in (select value from json_each(:kinds))")
         bindings["kinds"] = json.dumps(list(kinds))
     for name, value, sign in (("since", since, ">="), ("until", until, "<")):
         if value is not None:
             clauses.append(f"r.occurred_at {sign} :{name}")
-            bindings[name] = value
+            bindings[name] = instant(value)
     if min_trust > 0:
         clauses.append("r.trust >= :min_trust")
         bindings["min_trust"] = min_trust

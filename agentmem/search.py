@@ -25,6 +25,7 @@ class Place:
 
     scope: int  # scopes.id
     position: int | None  # within its conversation; None outside one
+    turns: int  # of its conversation, counted as far as 3; 1 outside one
     length: int  # characters
     importance: float
     confidence: float
@@ -96,7 +97,10 @@ def with_neighbours(connection: Connection, ids: Sequence[int], seen: Predicate)
                 select n.id from records as c join records as n
                     on n.scope = c.scope and n.position between c.position - 1 and c.position + 1
                 where c.id in (select value from json_each(:ids)))
-            select r.id, r.scope, r.position, length(r.text), r.importance, r.confidence
+            select r.id, r.scope, r.position,
+                case when r.position is null then 1
+                else (select count(*) from (select 1 from records as n where n.scope = r.scope limit 3)) end,
+                length(r.text), r.importance, r.confidence
             from records as r
             where r.id in (select id from pool) and {seen.sql}
             order by r.id""",

@@ -117,6 +117,15 @@ def find(connection: Connection, uid: str, own: Predicate) -> tuple[int, Record]
     return row[0], _record(row[1:])
 
 
+def current(connection: Connection, uid: str, own: Predicate) -> Record:
+    """Return the record *uid*; NotFoundError where *own* does not see it, ValueError where it was revised already."""
+    record = find(connection, uid, own)[1]
+    if record.status != "active":
+        newest = versions(connection, [uid], own)[-1]
+        raise ValueError(f"record {uid} was revised already; revise {newest.id}, the version that holds")
+    return record
+
+
 def select(connection: Connection, seen: Predicate, *, limit: int, offset: int) -> list[Record]:
     """Return the records that *seen* sees, newest first, ties by row id."""
     rows = connection.execute(

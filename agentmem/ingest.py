@@ -1,0 +1,143 @@
+"""
+Take in: what a caller says → drafts → encoded → stored and indexed.  The write half of what `recall` is to reading.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from . import search, store
+from .db import Connection, Database, Stamp
+from .draft import REMEMBER_FIELDS, Draft, draft, read_message
+from .errors import ModelError
+from .records import Record, Row
+from .scope import Predicate, Scope
+
+if TYPE_CHECKING:  # numpy: the encoder comes as an argument
+    from .encoder import Encoder, Encoding
+
+
+class Written(NamedTuple):
+    """What became of some drafts."""
+
+    records: list[Record]  # one per draft, new or here already; none for what was forgotten and may not come back
+    added: int
+
+
+def items(given: Iterable[str | Mapping[str, Any]], own: Scope, *, now: int) -> Iterator[Draft]:
+    """Yield a draft for each text, or mapping of `remember`'s arguments; an error names the item by its index."""
+    for index, item in enumerate(given):
+        with _naming(f"item {index}"):
+            if isinstance(item, str):
+                yield draft(item, own, now=now)
+                continue
+            if not isinstance(item, Mapping) or "text" not in item:
+                raise TypeError(f"an item is a text, or a mapping with a text, not {item!r}")
+            fields = dict(item)
+            names = {name: fields.pop(name, None) for name in ("user", "agent", "session")}
+            if unknown := set(fields) - REMEMBER_FIELDS:
+                raise ValueError(f"unknown field {sorted(map(str, unknown))[0]!r}; put your own into metadata")
+            yield draft(scope=own.narrowed(**names), now=now, **fields)
+
+
+def turns(
+    messages: Iterable[Mapping[str, Any]],
+    own: Scope,
+    metadata: Mapping[str, object] | None,
+    *,
+    now: int,
+    kind: str = "turn",
+    **common: Any,
+) -> Iterator[Draft]:
+    """Yield a draft for each chat message with words; an error names the message by its index."""
+    said: Counter[tuple[object, ...]] = Counter()
+    for index, message in enumerate(messages):
+        with _naming(f"message {index}"):
+            fields = read_message(message)
+            if fields is None:
+                continue
+            if fields["key"] is None and fields["at"] is None:
+                # "ok" twice in one call is two turns, and handing the same list over again is not four.
+                words = (fields["role"], fields["speaker"], fields["text"])
+                said[words] += 1
+                fields["key"] = f"#{said[words]}" if said[words] > 1 else None
+            fields["metadata"] = {**(metadata or {}), **(fields["metadata"] or {})}
+            yield draft(scope=own, now=now, kind=kind, **common, **fields)
+
+
+def write(db: Database, encoder: Encoder, drafts: Sequence[Draft], *, now: int, restore: bool = True) -> Written:
+    """
+    Store the drafts that are not here yet, encoded before the transaction.
+
+    Args:
+        restore: whether what was forgotten may be stored anew: a person may say it again, an import may not.
+    """
+
+    def wanted(connection: Connection, made: Draft) -> bool:
+        return store.known(connection, made) is None and (restore or not store.forgotten(connection, made))
+
+    with db.read() as connection:
+        new = {made.content_hash: made for made in drafts if wanted(connection, made)}
+    encodings = _encode(encoder, list(new.values()))
+    rows: dict[bytes, int | None] = {}
+    added = 0
+    with db.transaction() if new else db.read() as connection:
+        stamp = claim(db, connection, encoder) if new else None
+        for made in drafts:
+            if stamp is not None and wanted(connection, made):
+                # Without encoding only where another process forgot it after it was seen here as known.
+                encoding = encodings.get(made.content_hash) or _encode(encoder, [made])[made.content_hash]
+                row = store.insert(connection, made, now=now, stamp=stamp)
+                search.index(connection, Row(row, made.speaker, made.text), encoding.quantised, encoding.codes)
+                added += 1
+            rows[made.content_hash] = store.known(connection, made)
+        records = store.fetch(connection, [row for row in rows.values() if row is not None])
+    found = [rows[made.content_hash] for made in drafts]
+    return Written([records[row] for row in found if row is not None], added)
+
+
+def replace(db: Database, encoder: Encoder, old: Record, made: Draft, own: Predicate, *, now: int) -> Record:
+    """Store *made* in the place of *old*, which must still be the version that holds."""
+    encoding = _encode(encoder, [made])[made.content_hash]
+    with db.transaction() as connection:
+        store.current(connection, old.id, own)  # again: another process may have revised or forgotten it meanwhile
+        stamp = claim(db, connection, encoder)
+        changed = now if made.occurred_at is None else made.occurred_at
+        store.supersede(connection, old.id, at=changed, stamp=stamp)
+        row = store.insert(connection, made, now=now, stamp=stamp, supersedes=old.id)
+        search.index(connection, Row(row, made.speaker, made.text), encoding.quantised, encoding.codes)
+        return store.fetch(connection, [row])[row]
+
+
+def claim(db: Database, connection: Connection, encoder: Encoder) -> Stamp:
+    """Return the stamp for a write, after seeing to it that the file's vectors are *encoder*'s."""
+    if db.encoder_id(connection) is None:
+        db.set_encoder_id(connection, encoder.id)
+    match_encoder(db, connection, encoder)
+    return db.stamp(connection)
+
+
+def match_encoder(db: Database, connection: Connection, encoder: Encoder) -> None:
+    """Raise ModelError where the file's vectors are another encoder's: the two cannot be compared."""
+    found = db.encoder_id(connection)
+    if found not in (None, encoder.id):
+        raise ModelError(f"{db.path} holds vectors of {found}, this is {encoder.id}; rebuild() makes them again")
+
+
+def _encode(encoder: Encoder, drafts: Sequence[Draft]) -> dict[bytes, Encoding]:
+    if not drafts:
+        return {}
+    encodings = encoder.encode([made.indexed_text for made in drafts])
+    return {made.content_hash: encoding for made, encoding in zip(drafts, encodings, strict=True)}
+
+
+@contextmanager
+def _naming(what: str) -> Iterator[None]:
+    """Begin the message of a wrong argument with the item that it was found in."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{what}: {error}") from None

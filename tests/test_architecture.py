@@ -1,0 +1,94 @@
+"""The house rules, checked: imports go down the bands, one owner per dependency and per table."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent / "agentmem"
+BANDS = [
+    "errors",
+    "records words",
+    "scope",
+    "draft encoder db rank pack exports",
+    "store search",
+    "ingest recall transfer doctor",
+    "memory",
+    "aio",
+    "__init__",
+]
+BAND = {name: level for level, names in enumerate(BANDS) for name in names.split()}
+DEPENDENCY_OWNER = {"apsw": "db", "sqlite_vec": "db", "onnxruntime": "encoder", "tokenizers": "encoder"}
+PORCH_ONLY = {"click", "rich"}
+TABLE_OWNER = {
+    "meta": "db",
+    "devices": "db",
+    "records": "store",
+    "scopes": "store",
+    "tombstones": "store",
+    "records_fts": "search",
+    "vectors": "search",
+    "token_codes": "search",
+}
+WRITE = re.compile(r"\b(?:insert (?:or \w+ )?into|update|delete from)\s+(\w+)", re.IGNORECASE)
+MODULES = sorted(ROOT.glob("*.py"))
+DOORS = sorted((ROOT / "doors").glob("*.py"))
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Yield the first part of what *path* imports, at the top or inside functions."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            yield from ([node.module.split(".")[0]] if node.module else [alias.name for alias in node.names])
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names]
+            yield from (name.split(".")[0] for name in names)
+
+
+def test_every_module_has_a_band():
+    assert {path.stem for path in MODULES} == set(BAND)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_imports_go_down_and_dependencies_have_one_owner(path):
+    for name in imports(path):
+        if name in BAND:
+            assert BAND[name] < BAND[path.stem], f"{path.stem} may not import {name}"
+        assert DEPENDENCY_OWNER.get(name, path.stem) == path.stem, f"only {DEPENDENCY_OWNER.get(name)} imports {name}"
+        assert name not in PORCH_ONLY | {"doors"}, f"{path.stem} may not import {name}"
+
+
+@pytest.mark.parametrize("path", DOORS, ids=lambda path: path.stem)
+def test_doors_use_public_names_only(path):
+    import agentmem
+
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            module = ("." * node.level) + (node.module or "")
+            if module in ("agentmem", ".."):
+                assert {alias.name for alias in node.names} <= {*agentmem.__all__, "__version__"}
+            else:
+                assert not module.startswith("agentmem.") and not module.startswith(".."), f"{path.stem}: {module}"
+        elif isinstance(node, ast.Import):
+            assert not any(alias.name.startswith("agentmem.") for alias in node.names)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_each_table_is_written_by_its_owner_only(path):
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            for table in WRITE.findall(node.value):
+                if table in TABLE_OWNER:
+                    assert TABLE_OWNER[table] == path.stem, f"only {TABLE_OWNER[table]} writes {table}"
+
+
+def test_the_table_owners_name_every_table():
+    schema = (ROOT / "migrations" / "0001_base.sql").read_text("utf-8")
+    assert set(re.findall(r"create (?:virtual )?table (\w+)", schema)) == set(TABLE_OWNER)
+
+
+@pytest.mark.parametrize("path", MODULES + DOORS, ids=lambda path: path.stem)
+def test_files_stay_under_500_lines(path):
+    assert len(path.read_text("utf-8").splitlines()) <= 500
