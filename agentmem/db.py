@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ import apsw
 
 from .errors import OpenError, StorageError
 from .records import new_id, tick
+from .words import is_unicode
 
 Connection = apsw.Connection
 DamagedError = apsw.CorruptError  # what SQLite says of a damaged page or index
@@ -43,12 +45,14 @@ OPEN_HINTS: dict[type[apsw.Error], str] = {
     apsw.FullError: "cannot be prepared, the disk is full; free some space and repeat",
     apsw.IOError: "cannot be prepared, the disk failed; is it sound?",
 }
+DAMAGED = "is damaged. Run `agentmem doctor`, or go back to a backup"
+SIGNS_OF_DAMAGE = ("vtable constructor failed", "malformed JSON")  # of SQLite's plain errors
 STORAGE_HINTS: dict[type[apsw.Error], str] = {
     apsw.FullError: "could not grow, the disk is full; nothing of this call was kept. Free some space and repeat",
     apsw.BusyError: "is being written by another program for too long; nothing of this call was kept. Repeat it",
     apsw.ReadOnlyError: "has become read-only; nothing of this call was kept. Make it writable and repeat",
-    apsw.CorruptError: "is damaged. Run `agentmem doctor`, or go back to a backup",
-    apsw.NotADBError: "is damaged. Run `agentmem doctor`, or go back to a backup",
+    apsw.CorruptError: DAMAGED,
+    apsw.NotADBError: DAMAGED,
     apsw.CantOpenError: "can no longer be opened; nothing of this call was kept. Is its folder still there?",
     apsw.IOError: "could not be read or written, the disk failed; nothing of this call was kept",
 }
@@ -77,9 +81,9 @@ class Database:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, durability: str, now: Callable[[], int]) -> None:
-        if durability not in DURABILITY:
+        if not isinstance(durability, str) or durability not in DURABILITY:
             raise ValueError(f"durability is one of {', '.join(DURABILITY)}, not {durability!r}")
-        self.path = os.fspath(path)
+        self.path = _check_path(path)
         self._durability, self._now = durability, now
         # memdb is SQLite's own shared in-process file, so that a pool works on it as on a real one.
         self._name = f"file:/{uuid.uuid4()}?vfs=memdb" if self.path == MEMORY else self.path
@@ -88,12 +92,10 @@ class Database:
             self._flags |= apsw.SQLITE_OPEN_URI
         self._pid = os.getpid()
         self._idle: list[Connection] = []
-        self._all: list[Connection] = []
         self._pool_lock = threading.Lock()
         # In-process writers queue here in turn; SQLite's own wait is a poll that can starve one of them.
         self._write_lock = threading.Lock()
         self._closed = False
-        _check_path(self.path)
         try:
             with self._open_errors():
                 self._prepare()
@@ -185,10 +187,8 @@ class Database:
         """Close the file.  The last connection to it writes the -wal back and removes it."""
         with self._pool_lock:
             self._closed = True
-            for connection in self._all:
-                connection.close()
-            self._all.clear()
-            self._idle.clear()
+            while self._idle:  # those lent out are closed when they come back
+                self._idle.pop().close()
 
     # -- connections --------------------------------------------------------------------------------------------
 
@@ -218,17 +218,15 @@ class Database:
         except BaseException:
             connection.close()
             raise
-        with self._pool_lock:
-            self._all.append(connection)
         return connection
 
     def _prepare(self) -> None:
+        _check_owner(self.path)
         with self._borrow() as connection:
             if connection.readonly("main"):
                 raise OpenError(f"{self.path} is read-only; make it writable, or copy it to where you can write")
-            _check_owner(connection, self.path)
-            connection.pragma("journal_mode", "wal")
-            _migrate(connection, self.path, self._now())
+            _write_ahead(connection)
+            _migrate(connection, self._now())
 
     # -- errors -------------------------------------------------------------------------------------------------
 
@@ -245,6 +243,12 @@ class Database:
             yield
         except tuple(STORAGE_HINTS) as error:
             raise StorageError(f"{self.path} {_hint(STORAGE_HINTS, error)} ({error})") from error
+        except UnicodeDecodeError as error:
+            raise StorageError(f"{self.path} {DAMAGED} (text that is not UTF-8)") from error
+        except apsw.SQLError as error:
+            if not any(sign in str(error) for sign in SIGNS_OF_DAMAGE):
+                raise  # a mistake in our SQL, not in the file
+            raise StorageError(f"{self.path} {DAMAGED} ({error})") from error
 
 
 def _hint(hints: dict[type[apsw.Error], str], error: Exception) -> str:
@@ -256,16 +260,20 @@ def migrations() -> list[tuple[int, str]]:
     return [(int(path.name[:4]), path.read_text("utf-8")) for path in sorted(MIGRATIONS.glob("[0-9]*.sql"))]
 
 
-def _check_path(path: str) -> None:
-    if path == MEMORY:
-        return
-    if not path or "\0" in path:
-        raise OpenError(f"{path!r} is no file name")
-    if os.path.isdir(path):
-        raise OpenError(f"{path} is a folder; name a file in it, such as {os.path.join(path, 'memory.db')}")
-    folder = os.path.dirname(os.path.abspath(path))
+def _check_path(path: object) -> str:
+    name = os.fspath(path) if isinstance(path, os.PathLike) else path
+    if not isinstance(name, str):
+        raise TypeError(f"the path is a string or a Path, not {path!r}")
+    if name == MEMORY:
+        return name
+    if not name or "\0" in name or not is_unicode(name):
+        raise OpenError(f"{name!r} is no file name that SQLite takes: text, not empty, without NUL")
+    if os.path.isdir(name):
+        raise OpenError(f"{name} is a folder; name a file in it, such as {os.path.join(name, 'memory.db')}")
+    folder = os.path.dirname(os.path.abspath(name))
     if not os.path.isdir(folder):
         raise OpenError(f"{folder} does not exist; make the folder first")
+    return name
 
 
 def _configure(connection: Connection, synchronous: str) -> None:
@@ -279,9 +287,15 @@ def _configure(connection: Connection, synchronous: str) -> None:
     connection.pragma("secure_delete", True)  # deleted bytes are overwritten, not just unlinked
     connection.pragma("temp_store", 2)  # in memory: nothing of a person's life in a temporary file
     connection.pragma("mmap_size", MMAP_BYTES)
+    # SQLite's lower() knows ASCII only.
+    connection.create_scalar_function("casefold", _casefold, 1, deterministic=True)
     connection.enable_load_extension(True)
     connection.load_extension(_vector_extension())
     connection.enable_load_extension(False)
+
+
+def _casefold(*values: object) -> str:
+    return str(values[0]).casefold()
 
 
 def _vector_extension() -> str:
@@ -292,20 +306,46 @@ def _vector_extension() -> str:
     return str(Path(spec.origin).parent / "vec0")
 
 
-def _check_owner(connection: Connection, path: str) -> None:
-    """Refuse to write a schema into somebody else's database."""
-    if connection.pragma("application_id") == APPLICATION_ID:
+def _check_owner(path: str) -> None:
+    """Refuse another program's database, and one of a newer agentmem, before a byte of it or its log is written."""
+    if path == MEMORY or not os.path.exists(path) or not os.path.getsize(path):
         return
-    tables = connection.execute("select count(*) from sqlite_schema").get
-    if tables or connection.pragma("user_version"):
+    # Without a log beside it the file is at rest, and can be read without leaving a -wal and -shm of our own.
+    at_rest = not os.path.exists(f"{path}-wal")
+    name = f"{Path(path).absolute().as_uri()}?immutable=1" if at_rest else path
+    connection = Connection(name, apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+    try:
+        connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        connection.execute("begin")  # one state for all three
+        owner, found = connection.pragma("application_id"), connection.pragma("user_version")
+        tables = connection.execute("select count(*) from sqlite_schema").get
+    finally:
+        connection.close()
+    if owner != APPLICATION_ID and (tables or found):
         raise OpenError(f"{path} is another program's database, with {tables} tables and indexes; choose another path")
+    newest = migrations()[-1][0]
+    if found > newest:
+        raise OpenError(
+            f"{path} has schema {found}, this agentmem knows up to {newest}; run: pip install -U agentmem-sqlite"
+        )
 
 
-def _migrate(connection: Connection, path: str, now: int) -> None:
+def _write_ahead(connection: Connection) -> None:
+    """Turn the write-ahead log on, waiting for others who do so: here SQLite itself gives up at once."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            connection.pragma("journal_mode", "wal")
+            return
+        except apsw.BusyError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+def _migrate(connection: Connection, now: int) -> None:
     """Bring the file to the newest schema; each step is one transaction with the version it leads to."""
-    steps = migrations()
-    newest = steps[-1][0]
-    for version, sql in steps:
+    for version, sql in migrations():
         if connection.pragma("user_version") >= version:
             continue
         connection.execute("begin immediate")
@@ -321,11 +361,6 @@ def _migrate(connection: Connection, path: str, now: int) -> None:
             if connection.in_transaction:
                 connection.execute("rollback")
             raise
-    found = connection.pragma("user_version")
-    if found > newest:
-        raise OpenError(
-            f"{path} has schema {found}, this agentmem knows up to {newest}; run: pip install -U agentmem-sqlite"
-        )
 
 
 def _name_device(connection: Connection, now: int) -> None:

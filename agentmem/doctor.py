@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from . import search, store
-from .db import Database
+from .db import Connection, Database
+from .errors import StorageError
 from .records import Stats, batches, moment_or_none
 from .scope import Predicate
 
@@ -62,17 +63,33 @@ def verify(db: Database) -> list[str]:
     Looks at SQLite's own structure, foreign keys, the full-text index against the records' text, and orphans
     between records, vectors and codes both ways.
     """
-    problems = []
-    with db.read() as connection:
-        problems += [f"SQLite: {row[0]}" for row in connection.execute("pragma integrity_check") if row[0] != "ok"]
-        problems += [f"a row of {row[0]} refers to nothing" for row in connection.execute("pragma foreign_key_check")]
-        for message, wrong in CHECKS.items():
-            if count := connection.execute(f"select count(*) from {wrong}").get:
-                problems.append(f"{count} {message}")
-    with db.transaction() as connection:  # FTS5 takes its check as a write
-        if not search.words_agree(connection):
-            problems.append("the full-text index does not agree with the records; run rebuild")
+    problems: list[str] = []
+    for check in (_structure, _references, _rows, _words):
+        try:
+            # FTS5 takes its check as a write.
+            with db.transaction() if check is _words else db.read() as connection:
+                problems += check(connection)
+        except StorageError as error:
+            problems.append(str(error))
     return problems
+
+
+def _structure(connection: Connection) -> list[str]:
+    return [f"SQLite: {row[0]}" for row in connection.execute("pragma integrity_check") if row[0] != "ok"]
+
+
+def _references(connection: Connection) -> list[str]:
+    return [f"a row of {row[0]} refers to nothing" for row in connection.execute("pragma foreign_key_check")]
+
+
+def _rows(connection: Connection) -> list[str]:
+    counts = {says: connection.execute(f"select count(*) from {wrong}").get for says, wrong in CHECKS.items()}
+    return [f"{count} {says}" for says, count in counts.items() if count]
+
+
+def _words(connection: Connection) -> list[str]:
+    agree = search.words_agree(connection)
+    return [] if agree else ["the full-text index does not agree with the records; run rebuild"]
 
 
 def rebuild(db: Database, encoder: Encoder, progress: Callable[[int, int], None] | None = None) -> None:
@@ -85,6 +102,8 @@ def rebuild(db: Database, encoder: Encoder, progress: Callable[[int, int], None]
     Args:
         progress: called with how many records are encoded, and how many there are.
     """
+    from .encoder import encode  # numpy, which the encoder has loaded already
+
     with db.transaction() as connection:
         search.rebuild_words(connection)
         search.clear_vectors(connection)
@@ -93,7 +112,7 @@ def rebuild(db: Database, encoder: Encoder, progress: Callable[[int, int], None]
         rows = list(search.without_vectors(connection))
     done = 0
     for batch in batches(rows, BATCH):
-        encodings = encoder.encode([row.indexed_text for row in batch])
+        encodings = encode(encoder, [row.indexed_text for row in batch])
         with db.transaction() as connection:
             for row, encoding in zip(batch, encodings, strict=True):
                 search.write_vectors(connection, row.id, encoding.quantised, encoding.codes)

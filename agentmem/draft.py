@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from .records import Instant, Row, instant
-from .scope import Scope, is_unicode
+from .scope import Scope, check_share
+from .words import is_unicode
 
 MAX_TEXT = 200_000  # characters; a book chapter.  Longer texts are split by whoever knows where (agentmem import does)
 MAX_METADATA = 65_536  # bytes of JSON
 ROLES = ("user", "assistant", "system", "tool")
+ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # in JSON text; \\\\u0000 is a backslash and five letters
 ROLE_NAMES = {"developer": "system", "function": "tool"}  # OpenAI's other words for the same
 MESSAGE_FIELDS = frozenset({"role", "content", "name", "at", "id", "metadata"})
 REMEMBER_FIELDS = frozenset(
@@ -86,15 +89,9 @@ def draft(
     if role not in ROLES:
         raise ValueError(f"role is one of {', '.join(ROLES)}, not {role!r}")
     _check_name("kind", kind)
-    for name, value in (("speaker", speaker), ("source", source), ("key", key)):
+    for name, value in (("speaker", speaker), ("source", source), ("id", key)):
         if value is not None:
             _check_name(name, value, 2048)
-    shares = {"importance": importance, "confidence": confidence, "trust": trust}
-    for name, share in shares.items():
-        if isinstance(share, bool) or not isinstance(share, int | float):
-            raise TypeError(f"{name} is a number from 0 to 1, not {share!r}")
-        if not 0 <= share <= 1:
-            raise ValueError(f"{name} is a number from 0 to 1, not {share!r}")
     moment = None if at is None else instant(at)
     identity = [scope.user, scope.agent, scope.session, kind, role, speaker, source, text, moment, key]
     return Draft(
@@ -104,9 +101,9 @@ def draft(
         speaker=speaker,
         text=text,
         occurred_at=moment if moment is not None or unknown_time else now,
-        importance=float(importance),
-        confidence=float(confidence),
-        trust=float(trust),
+        importance=check_share("importance", importance),
+        confidence=check_share("confidence", confidence),
+        trust=check_share("trust", trust),
         source=source,
         expires_at=None if expires_at is None else instant(expires_at),
         metadata=metadata_json(metadata),
@@ -143,13 +140,21 @@ def metadata_json(metadata: Mapping[str, object] | None) -> str:
         text = json.dumps(dict(metadata), ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"metadata must be plain JSON values: {error}") from None
-    if not is_unicode(text) or "\\u0000" in text:
+    if not is_unicode(text) or ESCAPED_NUL.search(text):
         raise ValueError("metadata holds a NUL character or half of a surrogate pair")
     if len(text.encode()) > MAX_METADATA:
         raise ValueError(
             f"metadata takes more than {MAX_METADATA:,} bytes; keep large things in files and store their names"
         )
     return text
+
+
+def merged(common: object, own: object) -> dict[str, object]:
+    """Return the metadata of a whole call and of one message as one; the message's own wins."""
+    for metadata in (common, own):
+        if metadata is not None and not isinstance(metadata, Mapping):
+            raise TypeError(f"metadata is a mapping, not {metadata!r:.80}")
+    return {**(common or {}), **(own or {})}  # type: ignore[dict-item]
 
 
 def read_message(message: object) -> dict[str, Any] | None:

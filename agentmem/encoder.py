@@ -179,6 +179,17 @@ def shared() -> MiniLM:
         return _shared
 
 
+def encode(encoder: Encoder, texts: Sequence[str]) -> list[Encoding]:
+    """Encode *texts*, and raise ModelError where *encoder* does not keep to what `Encoder` promises."""
+    encodings = encoder.encode(texts)
+    if not isinstance(encodings, list) or len(encodings) != len(texts):
+        raise ModelError(f"encoder {encoder.id} must give a list of {len(texts)} encodings, one for each text")
+    for encoding in encodings:
+        if encoding.vector.shape != (WIDTH,) or encoding.tokens.ndim != 2 or encoding.tokens.shape[1] != WIDTH:
+            raise ModelError(f"encoder {encoder.id} must give a vector of {WIDTH} components, and tokens of as many")
+    return encodings
+
+
 def _shipped_folder() -> Path:
     """The wheel carries the model inside the package; a checkout keeps it beside."""
     inside = Path(__file__).parent / "models"

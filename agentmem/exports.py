@@ -3,7 +3,7 @@ Turn the JSON exports of chat programs into conversations: ChatGPT, Claude, Open
 
 Each parser takes what was read from the file and an `Origin`, yields conversations in file order and
 counts what it leaves out in `origin.skipped`. `transfer.read` finds the parser; `finished` cleans what
-the parsers yield.
+the parsers yield, and gives an id to each message that has none in its source.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -32,7 +33,7 @@ class Conversation:
 
     session: str | None  # stable id of the conversation in its source; None for documents
     title: str | None
-    source: str  # "format:file name"
+    source: str  # "chatgpt", "claude", or "format:file name"
     kind: str  # "turn" for conversations, "note" for documents
     messages: list[Message]  # role, content, at, id; name and metadata where known
 
@@ -41,21 +42,15 @@ class Conversation:
 class Origin:
     """Where a parser's input comes from, and the count of what it leaves out."""
 
-    file: str  # name without folder
-    stem: str
+    file: str  # name without folder, for errors
+    name: str  # for the source: the same for a copy that a browser numbered
+    stem: str  # for sessions, likewise
     skipped: Counter[str]
 
 
-def message(
-    role: str, content: str, ident: str, at: str | None, name: str | None = None, about: Message | None = None
-) -> Message:
-    """Build one message; "name" and "metadata" are left out when there is nothing to say."""
-    built: Message = {"role": role, "content": content, "at": at, "id": ident}
-    if name:
-        built["name"] = name
-    if about:
-        built["metadata"] = about
-    return built
+def message(role: str, content: str, at: str | None, ident: str | None = None, **more: object) -> Message:
+    """Build a message; *ident* is its own id in the source, *more* is "name" and "metadata" where there is one."""
+    return {"role": role, "content": content, "at": at, "id": ident} | {k: v for k, v in more.items() if v}
 
 
 def when(value: object, skipped: Counter[str]) -> str | None:
@@ -147,15 +142,15 @@ def _wrong(origin: Origin, number: int, held: Message, what: str) -> ImportForma
 
 _CHATGPT_LEFT_OUT = {
     "code": "tool call",
-    "execution_output": "tool result",
-    "tether_browsing_display": "tool result",
-    "tether_quote": "tool result",
-    "system_error": "tool result",
-    "thoughts": "thoughts",
-    "reasoning_recap": "thoughts",
+    **dict.fromkeys(("execution_output", "tether_browsing_display", "tether_quote", "system_error"), "tool result"),
+    **dict.fromkeys(("thoughts", "reasoning_recap"), "thoughts"),
     "user_editable_context": "custom instructions",
     "model_editable_context": "model context",
 }
+_MARKER = re.compile(  # what stands in the text for a citation, a link or a name: kind, then what it holds
+    r" ?(?:\ue200([a-z_]{1,40})\ue202(?:([^\ue200\ue201]*)\ue201|[^\s\ue200\ue201]*\Z)"  # \Z: the answer was stopped
+    r"|【[0-9]+(?::[0-9]+)?†[^】\n]{0,200}】)|[\ue200-\ue206]"
+)
 
 
 def chatgpt(data: object, origin: Origin) -> Iterator[Conversation]:
@@ -173,7 +168,7 @@ def chatgpt(data: object, origin: Origin) -> Iterator[Conversation]:
             origin.skipped["regenerated branch"] += others
         found = (_chatgpt_message(ident, _dict(nodes[ident]), origin) for ident in branch)
         messages = [each for each in found if each]
-        yield Conversation(session, _string(held.get("title")), f"chatgpt:{origin.file}", "turn", messages)
+        yield Conversation(session, _string(held.get("title")), "chatgpt", "turn", messages)
 
 
 def _branch(nodes: Message, current: object) -> list[str]:
@@ -217,12 +212,11 @@ def _chatgpt_message(ident: str, node: Message, origin: Origin) -> Message | Non
     if words is None:
         return None
     at = when(held.get("create_time"), origin.skipped)
-    return message(str(role), words, _key(held, "id") or ident, at, _string(author.get("name")))
+    return message(str(role), words, at, _key(held, "id") or ident, name=_string(author.get("name")))
 
 
 def _chatgpt_reason(role: object, kind: object, held: Message) -> str | None:
     """Return why a message is not the words of the user or the assistant, or None if it is."""
-    hidden = _dict(held.get("metadata")).get("is_visually_hidden_from_conversation")
     if role == "system":
         return "hidden system message"
     if role == "tool":
@@ -233,7 +227,7 @@ def _chatgpt_reason(role: object, kind: object, held: Message) -> str | None:
         return "tool call"
     if isinstance(kind, str) and kind in _CHATGPT_LEFT_OUT:
         return _CHATGPT_LEFT_OUT[kind]
-    if hidden:
+    if _dict(held.get("metadata")).get("is_visually_hidden_from_conversation"):
         return "hidden message"
     return None if kind in ("text", "multimodal_text", None) else "unknown content"
 
@@ -247,7 +241,7 @@ def _chatgpt_parts(content: Message) -> list[Part]:
 
 def _chatgpt_part(part: object) -> Part:
     if isinstance(part, str):
-        return ("text", part)
+        return ("text", _MARKER.sub(_marked, part))
     held = _dict(part)
     kind = str(held.get("content_type"))
     if "image" in kind:
@@ -257,19 +251,25 @@ def _chatgpt_part(part: object) -> Part:
     return ("audio without text" if "audio" in kind else "unknown content", "")
 
 
+def _marked(marker: re.Match[str]) -> str:
+    """Return the words in a marker: those of a link, a person's or a place's name; none of a citation."""
+    kind, held = marker[1], marker[2] or ""
+    if kind == "entity":
+        with suppress(ValueError, TypeError, LookupError, RecursionError):
+            held = str(json.loads(held)[1])  # ["people", "Ada Lovelace", …]
+    elif kind not in ("url", "link_title"):
+        return ""
+    return " " * marker[0].startswith(" ") + held.partition("\ue202")[0]
+
+
 # --- Claude: conversations.json, a flat list of messages for each conversation ---
 
 _BLOCKS_LEFT_OUT = {
-    "tool_use": "tool call",
-    "tool_call": "tool call",
+    **dict.fromkeys(("tool_use", "tool_call"), "tool call"),
     "tool_result": "tool result",
-    "thinking": "thoughts",
-    "redacted_thinking": "thoughts",
-    "reasoning": "thoughts",
-    "input_audio": "audio without text",
-    "audio": "audio without text",
-    "file": "file without text",
-    "input_file": "file without text",
+    **dict.fromkeys(("thinking", "redacted_thinking", "reasoning"), "thoughts"),
+    **dict.fromkeys(("input_audio", "audio"), "audio without text"),
+    **dict.fromkeys(("file", "input_file"), "file without text"),
 }
 _IMAGE_NAME = re.compile(r"\.(png|jpe?g|gif|webp|heic|bmp|tiff?)$", re.IGNORECASE)
 
@@ -282,11 +282,11 @@ def claude(data: object, origin: Origin) -> Iterator[Conversation]:
         for place, each in enumerate(_list(held["chat_messages"]), 1):
             if not isinstance(each, dict):
                 raise _wrong(origin, number, held, f"message {place} is not an object")
-            messages += _claude_messages(each, _key(each, "uuid") or f"{session}/{place}", origin)
-        yield Conversation(session, _string(held.get("name")), f"claude:{origin.file}", "turn", messages)
+            messages += _claude_messages(each, _key(each, "uuid"), origin)
+        yield Conversation(session, _string(held.get("name")), "claude", "turn", messages)
 
 
-def _claude_messages(held: Message, ident: str, origin: Origin) -> Iterator[Message]:
+def _claude_messages(held: Message, ident: str | None, origin: Origin) -> Iterator[Message]:
     role = {"human": "user", "assistant": "assistant"}.get(str(held.get("sender")))
     if role is None:
         origin.skipped["unknown role"] += 1
@@ -295,11 +295,11 @@ def _claude_messages(held: Message, ident: str, origin: Origin) -> Iterator[Mess
     attachments = [_dict(each) for each in _list(held.get("attachments"))]
     parts = _claude_parts(held, {str(each.get("file_name")) for each in attachments})
     if (parts or not attachments) and (words := _words(parts, origin.skipped)):
-        yield message(role, words, ident, at)
+        yield message(role, words, at, ident)
     for place, each in enumerate(attachments):
         if words := _string(each.get("extracted_content")):
             named: Message = {"attachment": _string(each.get("file_name")) or "unnamed"}
-            yield message(role, words, f"{ident}/attachment-{place}", at, about=named)
+            yield message(role, words, at, ident and f"{ident}/attachment-{place}", metadata=named)
         else:
             origin.skipped["no text in attachment"] += 1
 
@@ -342,22 +342,21 @@ def chat(data: object, origin: Origin) -> Iterator[Conversation]:
     if is_chat_message(data) and "messages" not in _dict(data):
         data = [data]  # a log with a single line so far
     if isinstance(data, list) and not any("messages" in _dict(item) for item in data):
-        yield _chat_conversation({"messages": data}, 1, origin.stem, "", origin)
+        yield _chat_conversation({"messages": data}, 1, origin.stem, origin)
     else:
-        many = isinstance(data, list)
         for number, held in _conversations(data, origin, "messages", list):
-            session = _key(held, *_SESSION_KEYS) or (f"{origin.stem}/{number}" if many else origin.stem)
-            yield _chat_conversation(held, number, session, f"{session}/" if many else "", origin)
+            session = f"{origin.stem}/{number}" if isinstance(data, list) else origin.stem
+            yield _chat_conversation(held, number, _key(held, *_SESSION_KEYS) or session, origin)
 
 
-def _chat_conversation(held: Message, number: int, session: str, prefix: str, origin: Origin) -> Conversation:
+def _chat_conversation(held: Message, number: int, session: str, origin: Origin) -> Conversation:
     messages: list[Message] = []
     for place, each in enumerate(_list(held["messages"]), 1):
         if not is_chat_message(each):
             raise _wrong(origin, number, held, f'message {place} is not an object with "role" and "content"')
-        if read := _chat_message(_dict(each), f"{prefix}{place}", origin.skipped):
+        if read := _chat_message(_dict(each), origin.skipped):
             messages.append(read)
-    return Conversation(session, _string(held.get("title")), f"chat:{origin.file}", "turn", messages)
+    return Conversation(session, _string(held.get("title")), f"chat:{origin.name}", "turn", messages)
 
 
 def is_chat_message(value: object) -> bool:
@@ -368,7 +367,7 @@ def is_chat_message(value: object) -> bool:
 def chat_lines(text: str, origin: Origin) -> Iterator[Conversation]:
     """Yield the conversations of JSON lines: a message a line, or an object with "messages" a line."""
     group: list[Message] = []
-    session, count, source = origin.stem, 0, f"chat:{origin.file}"
+    session, count, source = origin.stem, 0, f"chat:{origin.name}"
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
@@ -383,10 +382,10 @@ def chat_lines(text: str, origin: Origin) -> Iterator[Conversation]:
             raise held
         if whole:
             named = _key(held, *_SESSION_KEYS) or f"{origin.stem}/{count}"
-            yield _chat_conversation(held, count, named, f"{named}/", origin)
+            yield _chat_conversation(held, count, named, origin)
         else:
             session = own or origin.stem
-            group += [read] if (read := _chat_message(held, str(count), origin.skipped)) else []
+            group += [read] if (read := _chat_message(held, origin.skipped)) else []
     if group:
         yield Conversation(session, None, source, "turn", group)
 
@@ -406,7 +405,7 @@ def _chat_line(line: str, number: int, origin: Origin) -> Message | ImportFormat
     )
 
 
-def _chat_message(held: Message, ordinal: str, skipped: Counter[str]) -> Message | None:
+def _chat_message(held: Message, skipped: Counter[str]) -> Message | None:
     role, name = _chat_role(held)
     if role in ("tool", "system"):
         skipped["tool result" if role == "tool" else "system message"] += 1
@@ -424,7 +423,7 @@ def _chat_message(held: Message, ordinal: str, skipped: Counter[str]) -> Message
     if words is None:
         return None
     at = when(next((held[key] for key in _CHAT_TIMES if held.get(key) is not None), None), skipped)
-    return message(role, words, _key(held, "id") or ordinal, at, name)
+    return message(role, words, at, _key(held, "id"), name=name)
 
 
 def _chat_role(held: Message) -> tuple[str, str | None]:
@@ -439,16 +438,22 @@ def _chat_role(held: Message) -> tuple[str, str | None]:
     return "user", name or (None if role in PLAIN_NAMES else given)
 
 
-# --- what every format shares: clean, split, unique ids ---
+# --- what every format shares: clean, split, ids ---
 
 
 def finished(found: Iterator[Conversation], skipped: Counter[str]) -> Iterator[Conversation]:
-    """Yield each conversation that has a message, cleaned, with long messages split and every id unique."""
-    seen: Counter[str] = Counter()
+    """
+    Yield each conversation that has a message, cleaned, with long messages split and an id for each.
+
+    A message without an id in its source has the count of how often the same was said so far, at the same time
+    and by the same in the session: unlike a place in the file, it stays when others come or go before it.
+    """
+    seen: Counter[tuple[object, ...]] = Counter()
     for each in found:
-        messages = [piece for held in each.messages for piece in _pieces(held, each.session, seen, skipped)]
+        session, title = each.session and _clean(each.session), each.title and _clean(each.title)
+        pieces = (piece for raw in each.messages for piece in _pieces(raw, skipped))
+        messages = [{**piece, "id": _ident(piece, session, seen)} for piece in pieces]
         if messages:
-            session, title = each.session and _clean(each.session), each.title and _clean(each.title)
             yield replace(each, session=session, title=title, source=_clean(each.source), messages=messages)
         else:
             skipped["conversation without messages"] += 1
@@ -459,18 +464,17 @@ def _clean(text: str) -> str:
     return re.sub("[\0\ud800-\udfff]", "\ufffd", text).strip()
 
 
-def _pieces(held: Message, session: str | None, seen: Counter[str], skipped: Counter[str]) -> Iterator[Message]:
-    """Yield *held* cleaned and with an id of its own, in parts if it is too long, nothing if it is empty."""
-    cleaned = {key: _clean(value) if isinstance(value, str) else value for key, value in held.items()}
-    metadata = held.get("metadata")
+def _pieces(raw: Message, skipped: Counter[str]) -> Iterator[Message]:
+    """Yield *raw* cleaned, in parts if it is too long, nothing if it is empty."""
+    cleaned = {key: _clean(value) if isinstance(value, str) else value for key, value in raw.items()}
+    metadata = raw.get("metadata")
     if isinstance(metadata, dict):
         cleaned["metadata"] = {key: _clean(str(value)) for key, value in metadata.items()}
-    parts = _split(str(cleaned["content"]))
+    parts, own = _split(str(cleaned["content"])), cleaned["id"]
     if not parts:
         skipped["empty message"] += 1
     for number, part in enumerate(parts, 1):
-        ident = str(cleaned["id"]) if len(parts) == 1 else f"{cleaned['id']}/{number}"
-        yield {**cleaned, "content": part, "id": _unique(ident, session, seen)}
+        yield {**cleaned, "content": part, "id": f"{own}/{number}" if own and len(parts) > 1 else own}
 
 
 def _split(text: str) -> list[str]:
@@ -484,11 +488,13 @@ def _split(text: str) -> list[str]:
     return [*parts, text] if text else parts
 
 
-def _unique(ident: str, session: str | None, seen: Counter[str]) -> str:
-    # A chat branched off another repeats its messages under the same ids.
-    found = f"{_clean(session)}/{ident}" if ident in seen and session else ident
-    while found in seen:
-        seen[ident] += 1
-        found = f"{ident}#{seen[ident]}"
-    seen[found] += 1
+def _ident(piece: Message, session: str | None, seen: Counter[tuple[object, ...]]) -> str:
+    """Return the id of *piece*, "#2" added if the session has it already, or the count of its like."""
+    own, said = piece["id"], (session, *map(piece.get, ("role", "name", "at", "content")))
+    key = said if own is None else (session, own)
+    found = None
+    while found is None or (*said, found) in seen or (own not in (None, found) and (session, found) in seen):
+        seen[key] += 1
+        found = str(seen[key] if own is None else own if seen[key] == 1 else f"{own}#{seen[key]}")
+    seen.update({(*said, found), (session, own and found)} - {key})
     return found

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import search, store
 from .db import Connection, Database, Stamp
-from .draft import REMEMBER_FIELDS, Draft, draft, read_message
+from .draft import REMEMBER_FIELDS, Draft, draft, merged, read_message
 from .errors import ModelError
 from .records import Record, Row
 from .scope import Predicate, Scope
@@ -29,6 +29,8 @@ class Written(NamedTuple):
 
 def items(given: Iterable[str | Mapping[str, Any]], own: Scope, *, now: int) -> Iterator[Draft]:
     """Yield a draft for each text, or mapping of `remember`'s arguments; an error names the item by its index."""
+    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
+        raise TypeError(f"items is a list of texts or mappings, not {given!r:.80}; remember() takes a single one")
     for index, item in enumerate(given):
         with _naming(f"item {index}"):
             if isinstance(item, str):
@@ -53,7 +55,9 @@ def turns(
     **common: Any,
 ) -> Iterator[Draft]:
     """Yield a draft for each chat message with words; an error names the message by its index."""
-    said: Counter[tuple[object, ...]] = Counter()
+    if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Iterable):
+        raise TypeError(f"messages is a list of chat messages, not {messages!r:.80}")
+    said: Counter[tuple[str, ...]] = Counter()
     for index, message in enumerate(messages):
         with _naming(f"message {index}"):
             fields = read_message(message)
@@ -61,10 +65,10 @@ def turns(
                 continue
             if fields["key"] is None and fields["at"] is None:
                 # "ok" twice in one call is two turns, and handing the same list over again is not four.
-                words = (fields["role"], fields["speaker"], fields["text"])
+                words = (str(fields["role"]), str(fields["speaker"]), fields["text"])
                 said[words] += 1
                 fields["key"] = f"#{said[words]}" if said[words] > 1 else None
-            fields["metadata"] = {**(metadata or {}), **(fields["metadata"] or {})}
+            fields["metadata"] = merged(metadata, fields["metadata"])
             yield draft(scope=own, now=now, kind=kind, **common, **fields)
 
 
@@ -77,26 +81,31 @@ def write(db: Database, encoder: Encoder, drafts: Sequence[Draft], *, now: int, 
     """
 
     def wanted(connection: Connection, made: Draft) -> bool:
-        return store.known(connection, made) is None and (restore or not store.forgotten(connection, made))
+        return store.known(connection, made, now=now) is None and (restore or not store.forgotten(connection, made))
 
     with db.read() as connection:
         new = {made.content_hash: made for made in drafts if wanted(connection, made)}
+        if not new:
+            return _found(connection, drafts, now=now, added=0)
     encodings = _encode(encoder, list(new.values()))
-    rows: dict[bytes, int | None] = {}
     added = 0
-    with db.transaction() if new else db.read() as connection:
-        stamp = claim(db, connection, encoder) if new else None
+    with db.transaction() as connection:
+        stamp = claim(db, connection, encoder)
         for made in drafts:
-            if stamp is not None and wanted(connection, made):
+            if wanted(connection, made):
                 # Without encoding only where another process forgot it after it was seen here as known.
                 encoding = encodings.get(made.content_hash) or _encode(encoder, [made])[made.content_hash]
                 row = store.insert(connection, made, now=now, stamp=stamp)
                 search.index(connection, Row(row, made.speaker, made.text), encoding.quantised, encoding.codes)
                 added += 1
-            rows[made.content_hash] = store.known(connection, made)
-        records = store.fetch(connection, [row for row in rows.values() if row is not None])
-    found = [rows[made.content_hash] for made in drafts]
-    return Written([records[row] for row in found if row is not None], added)
+        return _found(connection, drafts, now=now, added=added)
+
+
+def _found(connection: Connection, drafts: Sequence[Draft], *, now: int, added: int) -> Written:
+    """Return the records that the drafts are, each now here or forgotten."""
+    rows = [store.known(connection, made, now=now) for made in drafts]
+    records = store.fetch(connection, [row for row in rows if row is not None])
+    return Written([records[row] for row in rows if row is not None], added)
 
 
 def replace(db: Database, encoder: Encoder, old: Record, made: Draft, own: Predicate, *, now: int) -> Record:
@@ -105,8 +114,7 @@ def replace(db: Database, encoder: Encoder, old: Record, made: Draft, own: Predi
     with db.transaction() as connection:
         store.current(connection, old.id, own)  # again: another process may have revised or forgotten it meanwhile
         stamp = claim(db, connection, encoder)
-        changed = now if made.occurred_at is None else made.occurred_at
-        store.supersede(connection, old.id, at=changed, stamp=stamp)
+        store.supersede(connection, old.id, at=now if made.occurred_at is None else made.occurred_at, stamp=stamp)
         row = store.insert(connection, made, now=now, stamp=stamp, supersedes=old.id)
         search.index(connection, Row(row, made.speaker, made.text), encoding.quantised, encoding.codes)
         return store.fetch(connection, [row])[row]
@@ -130,7 +138,9 @@ def match_encoder(db: Database, connection: Connection, encoder: Encoder) -> Non
 def _encode(encoder: Encoder, drafts: Sequence[Draft]) -> dict[bytes, Encoding]:
     if not drafts:
         return {}
-    encodings = encoder.encode([made.indexed_text for made in drafts])
+    from .encoder import encode  # numpy, which the encoder has loaded already
+
+    encodings = encode(encoder, [made.indexed_text for made in drafts])
     return {made.content_hash: encoding for made, encoding in zip(drafts, encodings, strict=True)}
 
 

@@ -64,7 +64,7 @@ class Memory:
         now: Callable[[], Instant] | None = None,
     ) -> None:
         self._clock = now
-        self._default = Scope(user or "", agent or "", session or "")
+        self._default = Scope().narrowed(user, agent, session)
         self._given_encoder = encoder
         self._db = Database(path, durability=durability, now=self._now)
 
@@ -277,19 +277,20 @@ class Memory:
 
         Args:
             id: one record; or else at least one of the following, which must all hold:
-            where: a filter over metadata, as for `recall`.
+            where: a filter over metadata, as for `list`: it takes what holds now, with its earlier versions.
             user, agent, session: everything of these.
 
         Raises:
             NotFoundError: there is no record *id* for this user.
-            ValueError: nothing says what to forget.
+            ValueError: nothing says what to forget, or what says so is empty.
         """
-        if id is None and where is None and user is None and agent is None and session is None:
+        own = scope.within(self._default.narrowed(user, agent, session))
+        narrows = where is not None and bool(scope.metadata_filter(where).bindings)
+        if not (id is not None or narrows or user is not None or agent or session):
             raise ValueError(
                 "forget takes an id, where=…, user=…, agent=… or session=…; alone it would erase everything"
             )
-        own = scope.within(self._default.narrowed(user, agent, session))
-        wanted = scope.within(self._default.narrowed(user, agent, session), where=where)
+        wanted = scope.within(self._default.narrowed(user, agent, session), where=where, active=where is not None)
         with self._db.transaction() as connection:
             if id is not None:
                 store.find(connection, id, wanted)
@@ -348,12 +349,13 @@ class Memory:
         if not query.strip():
             raise ValueError("the query is empty; `list` shows what there is")
         _check_count("k", k, 1, MAX_K)
+        scope.check_share("min_score", min_score)
         seen = scope.visible(
             self._default.narrowed(user, agent, session), now=self._now(), kinds=kinds, where=where, since=since,
             until=until, as_of=as_of, min_trust=min_trust,
         )  # fmt: skip
         clean = query.replace("\0", " ").encode("utf-8", "replace").decode()
-        encoding = self._encoder().encode([clean])[0]
+        encoding = recall.encode(self._encoder(), [clean])[0]
         with self._db.read() as connection:
             ingest.match_encoder(self._db, connection, self._encoder())
             ranked = recall.best(connection, clean, encoding, seen, k=k)

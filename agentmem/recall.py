@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from . import rank, search
 from .db import Connection
-from .encoder import WIDTH, Encoding
+from .encoder import WIDTH, Encoding, encode
 from .scope import Predicate
+
+__all__ = ["Ranked", "best", "encode"]
 
 DEPTH = 400  # candidates from each arm
 LATE_DEPTH = 100  # of the fused list, re-ranked by their token vectors

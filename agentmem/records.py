@@ -160,11 +160,11 @@ def instant(value: Instant) -> int:
         value = datetime(value.year, value.month, value.day, tzinfo=UTC)
     if isinstance(value, datetime):
         aware = value if value.tzinfo else value.replace(tzinfo=UTC)
-        return (aware - EPOCH) // timedelta(milliseconds=1)
+        value = (aware - EPOCH) // timedelta(milliseconds=1)
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"an instant is ISO 8601 text, a datetime or an int of milliseconds, not {value!r}")
     if not FIRST_INSTANT <= value <= LAST_INSTANT:
-        raise ValueError(f"{value} ms lies outside the years 1 to 9999; is it in another unit?")
+        raise ValueError(f"{value} ms since 1970 lies outside the years 1 to 9999 UTC; is it in another unit?")
     return value
 
 

@@ -9,14 +9,17 @@ that another user's nearer records can never crowd out one's own.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .records import Instant, instant
+from .words import is_unicode
 
 Value = str | int | float | bytes | None
 MAX_NAME = 512  # characters of a user, agent or session
 MAX_DEPTH = 16  # levels of AND, OR and NOT in a filter
+MAX_CONDITIONS = 500  # of a filter; SQLite takes expressions up to 1,000 deep
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +55,19 @@ class Predicate:
     bindings: Mapping[str, Value]
 
 
-def is_unicode(text: str) -> bool:
-    """Return whether *text* can be stored: it holds no lone surrogate."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def check_share(name: str, value: object) -> float:
+    """Return *value* as a float from 0 to 1; TypeError or ValueError where it is not one."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} is a number from 0 to 1, not {value!r:.80}")
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name} is a number from 0 to 1, not {value!r}")
+    return float(value)
 
 
-def within(scope: Scope, *, now: int | None = None, where: Mapping[str, object] | None = None) -> Predicate:
-    """The rows of *scope* of any status that fit *where*; with *now*, without those that expired by then."""
+def within(
+    scope: Scope, *, now: int | None = None, where: Mapping[str, object] | None = None, active: bool = False
+) -> Predicate:
+    """The rows of *scope* that fit *where*; with *now*, without those expired by then; with *active*, as they hold."""
     clauses = ["user = :user"]
     bindings: dict[str, Value] = {"user": scope.user}
     for name in ("agent", "session"):
@@ -73,6 +78,8 @@ def within(scope: Scope, *, now: int | None = None, where: Mapping[str, object] 
     if now is not None:
         sql += " and (r.expires_at is null or r.expires_at > :now)"
         bindings["now"] = now
+    if active:
+        sql += " and r.status = 'active'"
     if where is not None:
         wanted = metadata_filter(where)
         sql += f" and {wanted.sql}"
@@ -102,23 +109,21 @@ def visible(
         as_of: what held at that moment, superseded since or not; None is what is active now.
         min_trust: 0..1.
     """
-    own = within(scope, now=now, where=where)
+    own = within(scope, now=now, where=where, active=as_of is None)
     clauses, bindings = [own.sql], dict(own.bindings)
-    if as_of is None:
-        clauses.append("r.status = 'active'")
-    else:
+    if as_of is not None:
         clauses.append("r.valid_from <= :as_of and (r.valid_to is null or r.valid_to > :as_of)")
         bindings["as_of"] = instant(as_of)
     if kinds is not None:
-        if isinstance(kinds, str):
-            raise TypeError(f"kinds is a list of kinds, such as [{kinds!r}]")
+        if not isinstance(kinds, list | tuple | set | frozenset) or not all(isinstance(kind, str) for kind in kinds):
+            raise TypeError(f"kinds is a list of strings, such as ['note'], not {kinds!r:.80}")
         clauses.append("r.kind in (select value from json_each(:kinds))")
         bindings["kinds"] = json.dumps(list(kinds))
     for name, value, sign in (("since", since, ">="), ("until", until, "<")):
         if value is not None:
             clauses.append(f"r.occurred_at {sign} :{name}")
             bindings[name] = instant(value)
-    if min_trust > 0:
+    if check_share("min_trust", min_trust) > 0:
         clauses.append("r.trust >= :min_trust")
         bindings["min_trust"] = min_trust
     return Predicate(" and ".join(clauses), bindings)
@@ -130,8 +135,9 @@ def metadata_filter(where: Mapping[str, object]) -> Predicate:
 
     {"field": value} asks for equality, {"field": {"gte": 3, "lt": 9}} for all of its operators:
     eq ne in nin gt gte lt lte contains icontains (mem0's names).  `contains` looks for a substring of text, or for
-    an element of a list.  {"AND": [filter, …]}, {"OR": […]} and {"NOT": filter or […]} combine.  Several keys of one
-    mapping must all hold.  A record without the field fulfils only `ne`, `nin` and `eq: None`.
+    an element of a list.  Text is compared with text, and numbers with numbers (True is 1, False is 0).
+    {"AND": [filter, …]}, {"OR": […]} and {"NOT": filter or […]} combine.  Several keys of one mapping must all hold.
+     A record without the field fulfils only `ne`, `nin` and `eq: None`.
 
     Raises:
         TypeError, ValueError: an unknown operator, or a value that the operator cannot take.
@@ -149,56 +155,73 @@ class _Compiler:
         return Predicate(self.all_of(where, 0), self.bindings)
 
     def bind(self, value: Value) -> str:
+        if len(self.bindings) >= MAX_CONDITIONS:
+            raise ValueError(f'the filter has more than {MAX_CONDITIONS} conditions; use "in" with a list')
         name = f"w{len(self.bindings)}"
         self.bindings[name] = value
         return f":{name}"
 
     def all_of(self, where: object, depth: int) -> str:
         if not isinstance(where, Mapping):
-            raise TypeError(f"a filter is a mapping of metadata fields to values, not {where!r}")
+            raise TypeError(f"a filter is a mapping of metadata fields to values, not {where!r:.80}")
         if depth > MAX_DEPTH:
             raise ValueError(f"the filter is nested more than {MAX_DEPTH} levels deep")
         return _join("and", [self.entry(key, value, depth) for key, value in where.items()], "true")
 
     def entry(self, key: object, value: object, depth: int) -> str:
         if not isinstance(key, str):
-            raise TypeError(f"a metadata field is named by a string, not {key!r}")
+            raise TypeError(f"a metadata field is named by a string, not {key!r:.80}")
         if key in ("AND", "OR"):
             parts = [self.all_of(part, depth + 1) for part in _sequence(key, value)]
             return _join(key.lower(), parts, "true" if key == "AND" else "false")
         if key == "NOT":
             excluded = value if isinstance(value, list | tuple) else [value]
             return f"not {_join('or', [self.all_of(part, depth + 1) for part in excluded], 'false')}"
-        path = self.bind('$."' + key.replace('"', '\\"') + '"')
+        # Compared by key, not by JSON path: a path has no way to write every quote and backslash.
+        name = self.bind(_scalar("a field", key))
         operators = value if isinstance(value, Mapping) else {"eq": value}
-        return _join("and", [self.operator(path, name, operand) for name, operand in operators.items()], "true")
+        return _join("and", [self.operator(name, sign, operand) for sign, operand in operators.items()], "true")
 
-    def operator(self, path: str, name: object, operand: object) -> str:
-        field = f"json_extract(r.metadata, {path})"
-        if name in _COMPARISONS:
-            sign = _COMPARISONS[name]
-            if operand is None and sign in ("is", "is not"):
-                return f"({field} {sign} null)"
-            # A list or mapping is stored as JSON text, and json_extract gives it back as such.
-            return f"coalesce({field} {sign} {self.bind(_scalar(name, operand))}, false)"
-        if name in ("in", "nin"):
-            values = ", ".join(self.bind(_scalar(name, item)) for item in _sequence(name, operand))
-            found = f"coalesce({field} in ({values}), false)"
-            return found if name == "in" else f"not {found}"
-        if name in ("contains", "icontains"):
-            return self.contains(path, field, operand, fold=name == "icontains")
-        raise ValueError(f"unknown filter operator {name!r}; there are: {', '.join(OPERATORS)}")
+    def operator(self, name: str, sign: object, operand: object) -> str:
+        if sign in ("ne", "nin"):
+            return f"not {self.operator(name, 'eq' if sign == 'ne' else 'in', operand)}"
+        if sign == "eq" and operand is None:
+            return f"not {_field(name, _NOT_NULL)}"
+        if sign in COMPARISONS:
+            value = _scalar(sign, operand)
+            return _field(name, f"m.type in {_types(value)} and m.value {COMPARISONS[sign]} {self.bind(value)}")
+        if sign == "in":
+            values = self.bind(json.dumps([_scalar(sign, item) for item in _sequence(sign, operand)]))
+            same_type = "iif(m.type = 'text', type = 'text', type <> 'text')"
+            among = f"m.value in (select value from json_each({values}) where {same_type})"
+            return _field(name, f"m.type not in ('null', 'array', 'object') and {among}")
+        if sign in ("contains", "icontains"):
+            return self.contains(name, _scalar(sign, operand), fold=sign == "icontains")
+        raise ValueError(f"unknown filter operator {sign!r:.80}; there are: {', '.join(OPERATORS)}")
 
-    def contains(self, path: str, field: str, operand: object, *, fold: bool) -> str:
-        wanted = self.bind(_scalar("contains", operand))
-        case: Callable[[str], str] = (lambda sql: f"lower({sql})") if fold else (lambda sql: sql)
-        kind = f"json_type(r.metadata, {path})"
-        element = f"exists (select 1 from json_each(r.metadata, {path}) where {case('value')} = {case(wanted)})"
-        text = f"instr({case(field)}, {case(wanted)}) > 0"
-        return f"coalesce(case {kind} when 'array' then {element} when 'text' then {text} end, false)"
+    def contains(self, name: str, operand: Value, *, fold: bool) -> str:
+        folds = fold and isinstance(operand, str)
+        case: Callable[[str], str] = (lambda sql: f"casefold({sql})") if folds else (lambda sql: sql)
+        wanted = self.bind(operand.casefold() if fold and isinstance(operand, str) else operand)
+        same = f"e.type in {_types(operand)} and {case('e.value')} = {wanted}"
+        found = f"m.type = 'array' and exists (select 1 from json_each(m.value) as e where {same})"
+        if isinstance(operand, str):
+            found += f" or m.type = 'text' and instr({case('m.value')}, {wanted}) > 0"
+        return _field(name, f"({found})")
 
 
-_COMPARISONS: dict[object, str] = {"eq": "is", "ne": "is not", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+def _field(name: str, condition: str) -> str:
+    """The record has a metadata field of that name, whose `m.type` and `m.value` fulfil the condition."""
+    return f"exists (select 1 from json_each(r.metadata) as m where m.key = {name} and {condition})"
+
+
+def _types(value: Value) -> str:
+    """JSON types that can equal *value*, or be more or less; text is never compared with numbers."""
+    return "('text')" if isinstance(value, str) else "('integer', 'real', 'true', 'false')"
+
+
+_NOT_NULL = "m.type <> 'null'"
+COMPARISONS: dict[object, str] = {"eq": "=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 OPERATORS = ("eq", "ne", "in", "nin", "gt", "gte", "lt", "lte", "contains", "icontains", "AND", "OR", "NOT")
 
 
@@ -208,15 +231,17 @@ def _join(word: str, parts: list[str], empty: str) -> str:
 
 def _sequence(name: object, value: object) -> Sequence[object]:
     if not isinstance(value, list | tuple | set | frozenset):
-        raise TypeError(f"{name!r} takes a list, not {value!r}")
+        raise TypeError(f"{name!r} takes a list, not {value!r:.80}")
     return list(value)
 
 
 def _scalar(name: object, value: object) -> Value:
     if isinstance(value, bool):
-        return int(value)  # json_extract gives JSON's true and false back as 1 and 0
-    if isinstance(value, str) and not is_unicode(value):
-        raise ValueError(f"{name!r} takes text without lone surrogates, not {value!r}")
+        return int(value)  # JSON's true and false are read as 1 and 0
+    if isinstance(value, str) and ("\0" in value or not is_unicode(value)):
+        raise ValueError(f"{name!r} takes text without NUL and lone surrogates, not {value!r:.80}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{name!r} takes a finite number, not {value!r}")
     if isinstance(value, str | float) or (isinstance(value, int) and -(1 << 63) <= value < 1 << 63):
         return value
-    raise TypeError(f"{name!r} takes text, a number or a truth value, not {value!r}")
+    raise TypeError(f"{name!r} takes text, a number of up to 64 bits or a truth value, not {value!r:.80}")

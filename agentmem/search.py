@@ -128,8 +128,11 @@ def index(connection: Connection, row: Row, vector: bytes, token_codes: bytes) -
 
 def write_vectors(connection: Connection, id: int, vector: bytes, token_codes: bytes) -> None:
     """Set what the encoder made of the record with row id *id*."""
-    connection.execute("insert or replace into vectors (id, vector) values (?, ?)", (id, vector))
-    connection.execute("insert or replace into token_codes (id, codes) values (?, ?)", (id, token_codes))
+    for table, column, value in (("vectors", "vector", vector), ("token_codes", "codes", token_codes)):
+        # The record may have been forgotten while it was encoded.
+        connection.execute(
+            f"insert or replace into {table} (id, {column}) select id, ? from records where id = ?", (value, id)
+        )
 
 
 def unindex(connection: Connection, rows: Sequence[Row]) -> None:

@@ -15,10 +15,19 @@ from .draft import Draft
 from .errors import NotFoundError
 from .records import Record, Row, moment, moment_or_none, new_id
 from .scope import Predicate, Scope
+from .words import is_unicode
 
 COLUMNS = """r.uid, r.text, r.kind, r.role, r.speaker, s.user, s.agent, s.session, r.occurred_at, r.recorded_at,
     r.valid_from, r.valid_to, r.status, r.supersedes, r.importance, r.confidence, r.trust, r.source, r.expires_at,
     r.metadata"""
+# All versions of the records :uids: back to the first ones, then forward again.
+CHAIN = """
+    back (uid, supersedes) as (
+        select uid, supersedes from records where uid in (select value from json_each(:uids))
+        union select r.uid, r.supersedes from records as r join back on r.uid = back.supersedes),
+    chain (uid) as (
+        select uid from back
+        union select r.uid from records as r join chain on r.supersedes = chain.uid)"""
 
 
 def insert(connection: Connection, draft: Draft, *, now: int, stamp: Stamp, supersedes: str | None = None) -> int:
@@ -58,19 +67,20 @@ def insert(connection: Connection, draft: Draft, *, now: int, stamp: Stamp, supe
     return int(connection.last_insert_rowid())
 
 
-def known(connection: Connection, draft: Draft) -> int | None:
+def known(connection: Connection, draft: Draft, *, now: int) -> int | None:
     """
     Return the row id of the record that *draft* repeats, or None.
 
     What carries its own time or key is known for good, also when superseded since: reading an old conversation
     again must not bring an old value back.  What carries neither is known only while it holds: said again after
-    a change, it is news.
+    a change, it is news.  What expired by *now* is known no more.
     """
     row = connection.execute(
         """select r.id from records as r
            where r.content_hash = :hash and (r.status = 'active' or not :repeatable)
+               and (r.expires_at is null or r.expires_at > :now)
            order by r.status, r.id limit 1""",
-        {"hash": draft.content_hash, "repeatable": draft.repeatable},
+        {"hash": draft.content_hash, "repeatable": draft.repeatable, "now": now},
     ).fetchone()
     return None if row is None else int(row[0])
 
@@ -82,14 +92,21 @@ def forgotten(connection: Connection, draft: Draft) -> bool:
 
 
 def supersede(connection: Connection, uid: str, *, at: int, stamp: Stamp) -> None:
-    """Mark the record as replaced from *at* on, in UTC milliseconds; its row stays as history."""
+    """
+    Mark the record as replaced from *at* on, in UTC milliseconds; its row stays as history.
+
+    Earlier versions end there too, where they still held: what is said last is right about all that follows *at*.
+    """
     connection.execute(
-        """update records
-           set status = 'superseded', valid_to = max(valid_from, :at),
-               stamps = json_set(coalesce(stamps, '{}'), '$.status', json_array(:hlc, d.uid),
-                                 '$.valid_to', json_array(:hlc, d.uid))
-           from devices as d where d.id = :device and records.uid = :uid""",
-        {"uid": uid, "at": at, "hlc": stamp.hlc, "device": stamp.device},
+        f"""with recursive {CHAIN}
+            update records
+            set status = 'superseded', valid_to = max(valid_from, :at),
+                stamps = json_set(coalesce(stamps, '{{}}'), '$.status', json_array(:hlc, d.uid),
+                                  '$.valid_to', json_array(:hlc, d.uid))
+            from devices as d
+            where d.id = :device and records.uid in (select uid from chain)
+            and (records.valid_to is null or records.valid_to > :at)""",
+        {"uids": json.dumps([uid]), "at": at, "hlc": stamp.hlc, "device": stamp.device},
     )
 
 
@@ -107,12 +124,15 @@ def find(connection: Connection, uid: str, own: Predicate) -> tuple[int, Record]
     """Return the row id and record of *uid*, or raise NotFoundError where *own* does not see it."""
     if not isinstance(uid, str):
         raise TypeError(f"an id is a string, not {uid!r}")
-    row = connection.execute(
-        f"""select r.id, {COLUMNS} from records as r join scopes as s on s.id = r.scope
+    row = (
+        is_unicode(uid)
+        and connection.execute(
+            f"""select r.id, {COLUMNS} from records as r join scopes as s on s.id = r.scope
             where r.uid = :uid and {own.sql}""",
-        {**own.bindings, "uid": uid},
-    ).fetchone()
-    if row is None:
+            {**own.bindings, "uid": uid},
+        ).fetchone()
+    )
+    if not row:
         raise NotFoundError(f"there is no record {uid!r} for this user; `list` shows what there is")
     return row[0], _record(row[1:])
 
@@ -140,13 +160,7 @@ def select(connection: Connection, seen: Predicate, *, limit: int, offset: int) 
 def versions(connection: Connection, uids: Sequence[str], own: Predicate) -> list[Record]:
     """Return every version of the records *uids* that *own* sees, from any of their versions, oldest first."""
     rows = connection.execute(
-        f"""with recursive
-                back (uid, supersedes) as (
-                    select uid, supersedes from records where uid in (select value from json_each(:uids))
-                    union select r.uid, r.supersedes from records as r join back on r.uid = back.supersedes),
-                chain (uid) as (
-                    select uid from back
-                    union select r.uid from records as r join chain on r.supersedes = chain.uid)
+        f"""with recursive {CHAIN}
             select {COLUMNS} from records as r join scopes as s on s.id = r.scope
             where r.uid in (select uid from chain) and {own.sql}
             order by r.id""",
@@ -180,6 +194,8 @@ def delete(connection: Connection, uids: Sequence[str], *, now: int, stamp: Stam
         {"uids": named, "now": now, "hlc": stamp.hlc, "device": stamp.device},
     )
     connection.execute("delete from records where uid in (select value from json_each(?))", (named,))
+    # A name is a memory too: of a user without records none remains.
+    connection.execute("delete from scopes where not exists (select 1 from records where scope = scopes.id)")
 
 
 def counts(connection: Connection, own: Predicate) -> dict[str, dict[str, int]]:

@@ -28,6 +28,7 @@ from .exports import ASSISTANT_NAMES, MAX_CHARS, PLAIN_NAMES, Conversation, Mess
 __all__ = ["FORMATS", "MAX_CHARS", "MAX_ZIP_BYTES", "Conversation", "read"]
 
 FORMATS: tuple[str, ...] = ("chatgpt", "claude", "chat", "whatsapp", "text")
+_COPY = re.compile(r"(?<=\S)(?: ?\([0-9]{1,3}\))+(?=(\.[^.]*)?$)")  # a browser makes "log (1).jsonl" of a second
 _BINARY = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"%PDF-", b"\x1f\x8b", b"SQLite format 3\0")
 MAX_ZIP_BYTES = 2 * 1024**3  # 2 GiB unpacked; a small zip can claim to hold more than the disk
 
@@ -52,9 +53,10 @@ def read(
         skipped: counts, by reason, what was not kept; it is filled while the iterator is used.
 
     Returns:
-        An iterator of conversations that hold at least one message. Message ids are unique within the file
-        and the same at every reading, also after messages were added at the end. Times are those of the
-        file, without a zone where it names none, and None where it does not say.
+        An iterator of conversations that hold at least one message. No two messages are alike in session,
+        role, name, at, content and id. These and the source are the same at every reading, also from a copy
+        that a browser has numbered, and after messages were added, changed or cut off elsewhere in the file.
+        Times are those of the file, without a zone where it names none, and None where it does not say.
 
     Raises:
         ImportFormatError: the file is missing, damaged or of an unknown form; the message says where. While
@@ -65,7 +67,11 @@ def read(
         raise ValueError(f"format must be one of {', '.join(FORMATS)}, not {format!r}")
     file = Path(path)
     counts = Counter[str]() if skipped is None else skipped
-    found = [_parsed(_decode(data, name), format, Origin(name, file.stem, counts)) for name, data in _load(file)]
+    stem = Path(_COPY.sub("", file.name)).stem
+    found = []
+    for name, data in _load(file):
+        origin = Origin(name, _COPY.sub("", name), stem, counts)
+        found.append(_parsed(_decode(data, name), format, origin))
     return exports.finished(chain.from_iterable(found), counts)
 
 
@@ -270,11 +276,11 @@ def _whatsapp(lines: list[str], origin: Origin) -> Iterator[Conversation]:
 
 
 def _sessions(entries: list[_Entry], origin: Origin) -> Iterator[Conversation]:
-    """Yield the messages between two pauses as one conversation; ids are ordinals in the file."""
+    """Yield the messages between two pauses as one conversation."""
     day_first = _day_first([stamp for stamp, _ in entries])
     session: list[Message] = []
     last: datetime | None = None
-    for ordinal, (stamp, more) in enumerate(entries, 1):
+    for stamp, more in entries:
         moment = _moment(stamp, day_first) or _moment(stamp, not day_first)
         spoken = _spoken("\n".join([stamp[12], *more]))
         if spoken is None or moment is None:
@@ -291,14 +297,15 @@ def _sessions(entries: list[_Entry], origin: Origin) -> Iterator[Conversation]:
             origin.skipped["media without text" if words else "empty message"] += 1
         else:
             at = moment.isoformat(timespec="seconds" if stamp[10] else "minutes")
-            session.append(message("user", _MEDIA.sub("[media]", words), str(ordinal), at, name))
+            session.append(message("user", _MEDIA.sub("[media]", words), at, name=name))
     if session:
         yield _session(session, origin)
 
 
 def _session(messages: list[Message], origin: Origin) -> Conversation:
-    ident = f"{origin.stem}/{messages[0]['at']}"
-    return Conversation(ident, origin.stem, f"whatsapp:{origin.file}", "turn", messages)
+    # The day alone: a file cut off within its first session, as those of over 40,000 messages are, keeps the id.
+    ident = f"{origin.stem}/{str(messages[0]['at'])[:10]}"
+    return Conversation(ident, origin.stem, f"whatsapp:{origin.name}", "turn", messages)
 
 
 def _spoken(text: str) -> tuple[str, str] | None:
@@ -364,7 +371,7 @@ class _Block:
 def _document(lines: list[str], origin: Origin) -> Iterator[Conversation]:
     title, at, body = _front_matter(lines, origin)
     blocks = list(_blocks(body, at, origin.skipped))
-    source = f"text:{origin.file}"
+    source = f"text:{origin.name}"
     if _is_transcript(blocks):
         yield Conversation(origin.stem, title, source, "turn", list(_turns(blocks)))
     else:
@@ -437,12 +444,9 @@ def _about(block: _Block) -> Message | None:
 
 
 def _notes(blocks: list[_Block]) -> Iterator[Message]:
-    for ordinal, block in enumerate(blocks, 1):
-        items = _items(block.lines)
-        for number, text in enumerate(items, 1):
-            # Ordinals of blocks, so that an item added to a list leaves the ids after it as they were.
-            ident = str(ordinal) if len(items) == 1 else f"{ordinal}.{number}"
-            yield message("user", text, ident, block.at, about=_about(block))
+    for block in blocks:
+        for text in _items(block.lines):
+            yield message("user", text, block.at, metadata=_about(block))
 
 
 def _items(lines: list[str]) -> list[str]:
@@ -490,7 +494,7 @@ def _turns(blocks: list[_Block]) -> Iterator[Message]:
                 turns.append((name, [words], block))
             else:
                 turns[-1][1].extend([line] if place else ["", line])
-    for ordinal, (name, words_, block) in enumerate(turns, 1):
+    for name, words_, block in turns:
         role = "assistant" if name.casefold() in ASSISTANT_NAMES else "user"
         shown = None if name.casefold() in PLAIN_NAMES else name
-        yield message(role, "\n".join(words_), str(ordinal), block.at, shown, _about(block))
+        yield message(role, "\n".join(words_), block.at, name=shown, metadata=_about(block))

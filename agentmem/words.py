@@ -1,5 +1,5 @@
 """
-Words of a query: what counts as one, and which say nothing about what is sought.
+Text and words: what can be stored, what counts as a word, and which say nothing about what is sought.
 """
 
 import re
@@ -12,3 +12,12 @@ _FREQUENT = """
     my your our us as about into than then so not no can could would should will may might also just s t
 """
 STOPWORDS = frozenset(_FREQUENT.split())  # so frequent in English that they match every record and token vector
+
+
+def is_unicode(text: str) -> bool:
+    """Return whether *text* can be stored: it holds no lone surrogate."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -10,7 +10,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from . import recall, speed
+from agentmem import encoder
+
+from . import model, recall, speed
 
 DATA_HELP = """Folder with evaluation sets, each a folder of its own: items.jsonl and questions.jsonl (memory),
 or corpus.jsonl and queries.jsonl (IR).  They are not part of agentmem; see bench/README.md."""
@@ -51,6 +53,40 @@ def speed_command(items: str, out: Path | None) -> None:
         with progress.status("") as status:
             results.append(speed.measure(int(count), lambda text: status.update(f"{text} …")))
         _print_speed(results[-1])
+    _write(out, results)
+
+
+@main.command("write")
+@click.option("--data", required=True, type=click.Path(path_type=Path, exists=True), help="One memory set's folder.")
+@click.option("--rounds", default=3, help="Library and bare encoder in turn, this often.")
+@click.option("--json", "out", type=click.Path(path_type=Path), help="Write the figures here too.")
+def write_command(data: Path, rounds: int, out: Path | None) -> None:
+    """Measure storing a memory set's conversations against the bare encoder on the same texts and cores."""
+    results = []
+    for number in range(rounds):
+        with progress.status(f"round {number + 1} of {rounds} …"):
+            results.append(speed.measure_writing(data))
+        console.print(results[-1])
+    ratios = sorted(result["ratio"] for result in results)
+    console.print(f"ratio, median of {rounds}: {ratios[len(ratios) // 2]:.3f}")
+    _write(out, results)
+
+
+@main.command("model")
+@click.option("--data", required=True, type=click.Path(path_type=Path), help=DATA_HELP)
+@click.option("--float32", type=click.Path(path_type=Path), help="The float32 model, from models/build.py --float32.")
+@click.option("--json", "out", type=click.Path(path_type=Path), help="Write the figures here too.")
+def model_command(data: Path, float32: Path | None, out: Path | None) -> None:
+    """Measure the encoder alone: nDCG@10 of its vectors on IR sets, beside the float32 original's."""
+    encoders = [encoder.shared()] + ([model.Float32(float32)] if float32 else [])
+    results: list[dict[str, Any]] = []
+    for folder in sorted(f for f in data.iterdir() if (f / "corpus.jsonl").exists()):
+        with progress.status(f"{folder.name} …"):
+            results.append({"set": folder.name} | {e.id: model.measure(folder, e) for e in encoders})
+        console.print(results[-1])
+    if float32:
+        results.append({"cosine": model.agreement(*encoders)})
+        console.print(results[-1])
     _write(out, results)
 
 

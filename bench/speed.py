@@ -26,6 +26,8 @@ import numpy as np
 import agentmem
 from agentmem import Memory, encoder, recall, search
 
+from .recall import read_set, store
+
 WORDS_PER_RECORD = 30
 QUERIES = 200
 SENTENCES = Path(agentmem.__file__).parent / "demo" / "conversation.jsonl"
@@ -68,6 +70,21 @@ def measure(items: int, progress: Callable[[str], None]) -> dict[str, Any]:
         }
 
 
+def measure_writing(folder: Path) -> dict[str, Any]:
+    """Store a memory set through `observe`, and encode the same texts with the bare model; both per second."""
+    kind, parts = read_set(folder)
+    texts = [f"{item['speaker']}: {item['text']}" for part in parts for item in part.items]
+    encoder.shared().encode(texts[:8])
+    with tempfile.TemporaryDirectory() as work:
+        began = time.perf_counter()
+        for number, part in enumerate(parts):
+            with Memory(Path(work) / f"{number}.db") as memory:
+                store(memory, part, kind)
+        stored = len(texts) / (time.perf_counter() - began)
+    bare = throughput(texts)
+    return {"texts": len(texts), "stored/s": round(stored), "bare/s": round(bare), "ratio": round(stored / bare, 3)}
+
+
 def ask(memory: Memory, queries: list[str]) -> dict[str, list[float]]:
     """Return milliseconds per stage for each query; "total" is a plain recall, timed by itself."""
     taken: dict[str, list[float]] = {name: [] for name in ("encode", "lexical", "vector", "rank", "fetch", "total")}
@@ -75,9 +92,12 @@ def ask(memory: Memory, queries: list[str]) -> dict[str, list[float]]:
         began = time.perf_counter()
         memory.recall(query)
         taken["total"].append((time.perf_counter() - began) * 1e3)
-    with timed(search, "lexical") as words, timed(search, "nearest") as near, timed(recall, "best") as best, timed(
-        encoder.MiniLM, "encode"
-    ) as encode:
+    with (
+        timed(search, "lexical") as words,
+        timed(search, "nearest") as near,
+        timed(recall, "best") as best,
+        timed(encoder.MiniLM, "encode") as encode,
+    ):
         for query in queries:
             before = [sum(stage) for stage in (encode, words, near, best)]
             began = time.perf_counter()
