@@ -18,6 +18,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -37,14 +38,14 @@ CHECKSUMS = {  # sha256; models/build.py makes the same bytes again
 MAX_CHARS = 8_192  # 256 word pieces never need more; keeps the tokenizer from walking through a whole book
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Encoding:
     """One text, encoded."""
 
     vector: NDArray[np.float32]  # (384,), of length 1
     tokens: NDArray[np.float32]  # (t, 384), each of length 1; content tokens only, t may be 0
 
-    @property
+    @cached_property
     def quantised(self) -> bytes:
         """
         The vector as int8[384], scaled so that its largest component is ±127.
@@ -56,7 +57,7 @@ class Encoding:
             raise ModelError("the encoder gave a vector that is zero or not finite; it would rank first everywhere")
         return bytes(np.rint(self.vector * (127 / largest)).astype(np.int8))
 
-    @property
+    @cached_property
     def codes(self) -> bytes:
         """The signs of the token vectors, 48 bytes a token, components in order from the highest bit."""
         return bytes(np.packbits(self.tokens > 0, axis=1))
@@ -118,12 +119,20 @@ class MiniLM:
         with self._lock:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(self._threads, "agentmem-encoder")
-        return list(self._pool.map(self._encode_one, texts))
+        # The longest first: whoever comes last must not be left alone with a long one.
+        order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
+        encodings = dict(zip(order, self._pool.map(self._encode_to_store, [texts[i] for i in order]), strict=True))
+        return [encodings[i] for i in range(len(texts))]
 
     def count_tokens(self, text: str) -> int:
         """Return how many word pieces *text* takes."""
         self._load_tokenizer()
         return len(self._whole.encode(text, add_special_tokens=False).ids)
+
+    def _encode_to_store(self, text: str) -> Encoding:
+        encoding = self._encode_one(text)
+        _ = encoding.quantised, encoding.codes  # made here, side by side, and not later one by one
+        return encoding
 
     def _encode_one(self, text: str) -> Encoding:
         ids = np.array(self._tokenizer.encode(text[:MAX_CHARS]).ids, np.int64)

@@ -79,33 +79,34 @@ def write(db: Database, encoder: Encoder, drafts: Sequence[Draft], *, now: int, 
     Args:
         restore: whether what was forgotten may be stored anew: a person may say it again, an import may not.
     """
-
-    def wanted(connection: Connection, made: Draft) -> bool:
-        return store.known(connection, made, now=now) is None and (restore or not store.forgotten(connection, made))
-
     with db.read() as connection:
-        new = {made.content_hash: made for made in drafts if wanted(connection, made)}
+        rows = {made.content_hash: store.known(connection, made, now=now) for made in drafts}
+        out = {made.content_hash for made in drafts if not restore and store.forgotten(connection, made)}
+        new = [made for made in drafts if rows[made.content_hash] is None and made.content_hash not in out]
         if not new:
-            return _found(connection, drafts, now=now, added=0)
-    encodings = _encode(encoder, list(new.values()))
+            return _written(connection, drafts, rows, added=0)
+    encodings = _encode(encoder, list({made.content_hash: made for made in new}.values()))
     added = 0
     with db.transaction() as connection:
         stamp = claim(db, connection, encoder)
         for made in drafts:
-            if wanted(connection, made):
-                # Without encoding only where another process forgot it after it was seen here as known.
+            # Again: another process may have stored or forgotten it meanwhile.
+            row = store.known(connection, made, now=now)
+            if row is None and (restore or not store.forgotten(connection, made)):
                 encoding = encodings.get(made.content_hash) or _encode(encoder, [made])[made.content_hash]
                 row = store.insert(connection, made, now=now, stamp=stamp)
                 search.index(connection, Row(row, made.speaker, made.text), encoding.quantised, encoding.codes)
                 added += 1
-        return _found(connection, drafts, now=now, added=added)
+            rows[made.content_hash] = row
+        return _written(connection, drafts, rows, added=added)
 
 
-def _found(connection: Connection, drafts: Sequence[Draft], *, now: int, added: int) -> Written:
-    """Return the records that the drafts are, each now here or forgotten."""
-    rows = [store.known(connection, made, now=now) for made in drafts]
-    records = store.fetch(connection, [row for row in rows if row is not None])
-    return Written([records[row] for row in rows if row is not None], added)
+def _written(
+    connection: Connection, drafts: Sequence[Draft], rows: Mapping[bytes, int | None], *, added: int
+) -> Written:
+    found = [row for made in drafts if (row := rows[made.content_hash]) is not None]
+    records = store.fetch(connection, found)
+    return Written([records[row] for row in found], added)
 
 
 def replace(db: Database, encoder: Encoder, old: Record, made: Draft, own: Predicate, *, now: int) -> Record:

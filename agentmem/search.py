@@ -123,13 +123,13 @@ def index(connection: Connection, row: Row, vector: bytes, token_codes: bytes) -
     connection.execute(
         "insert into records_fts (rowid, speaker, text) values (?, ?, ?)", (row.id, row.speaker, row.text)
     )
-    write_vectors(connection, row.id, vector, token_codes)
+    connection.execute("insert into vectors (id, vector) values (?, ?)", (row.id, vector))
+    connection.execute("insert into token_codes (id, codes) values (?, ?)", (row.id, token_codes))
 
 
 def write_vectors(connection: Connection, id: int, vector: bytes, token_codes: bytes) -> None:
-    """Set what the encoder made of the record with row id *id*."""
+    """Set what the encoder made of the record with row id *id*, if it is still here."""
     for table, column, value in (("vectors", "vector", vector), ("token_codes", "codes", token_codes)):
-        # The record may have been forgotten while it was encoded.
         connection.execute(
             f"insert or replace into {table} (id, {column}) select id, ? from records where id = ?", (value, id)
         )

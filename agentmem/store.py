@@ -33,18 +33,22 @@ CHAIN = """
 def insert(connection: Connection, draft: Draft, *, now: int, stamp: Stamp, supersedes: str | None = None) -> int:
     """Write *draft* as a new active record, in the place of the one it *supersedes*, and return its row id."""
     scope = _scope_id(connection, draft.scope)
-    position = _position(connection, draft.scope, scope, supersedes)
     connection.execute(
         """insert into records (uid, scope, position, kind, role, speaker, text, occurred_at, recorded_at, valid_from,
                status, supersedes, importance, confidence, trust, source, expires_at, metadata, content_hash, hlc,
                device)
-           values (:uid, :scope, :position, :kind, :role, :speaker, :text, :occurred_at, :now, :valid_from,
+           values (:uid, :scope,
+               -- A revision stands where the old version stood; other turns go to the end of their conversation.
+               case when :supersedes is not null then (select position from records where uid = :supersedes)
+                    when :session <> '' then (select coalesce(max(position), 0) + 1 from records where scope = :scope)
+               end,
+               :kind, :role, :speaker, :text, :occurred_at, :now, :valid_from,
                'active', :supersedes, :importance, :confidence, :trust, :source, :expires_at, :metadata, :hash, :hlc,
                :device)""",
         {
             "uid": new_id(now),
             "scope": scope,
-            "position": position,
+            "session": draft.scope.session,
             "kind": draft.kind,
             "role": draft.role,
             "speaker": draft.speaker,
@@ -229,17 +233,6 @@ def _scope_id(connection: Connection, scope: Scope) -> int:
         connection.execute("insert into scopes (user, agent, session) values (?, ?, ?)", key)
         return int(connection.last_insert_rowid())
     return int(row[0])
-
-
-def _position(connection: Connection, scope: Scope, scope_id: int, supersedes: str | None) -> int | None:
-    """A revision stands where the old version stood; other turns go to the end of their conversation."""
-    if supersedes is not None:
-        row = connection.execute("select position from records where uid = ?", (supersedes,)).fetchone()
-        return None if row is None else row[0]
-    if not scope.session:
-        return None
-    last = connection.execute("select max(position) from records where scope = ?", (scope_id,)).get
-    return 1 if last is None else int(last) + 1
 
 
 def _record(row: Sequence[Any]) -> Record:
