@@ -752,9 +752,9 @@ def unprivileged(script: str, *arguments: object) -> str:
         from conftest import TinyEncoder
         with Memory(":memory:", encoder=TinyEncoder()) as warm:  # import everything while we may read it
             warm.remember("x"), warm.recall("x"), warm.verify(), warm.stats()
+        import sqlite_vec  # its extension is loaded anew with each connection
         if os.geteuid() == 0:
             os.setgroups([]), os.setgid({NOBODY}), os.setuid({NOBODY})
-        import sqlite_vec  # loaded anew with each connection
         if not os.access(os.path.dirname(sqlite_vec.__file__), os.R_OK | os.X_OK):
             raise SystemExit({CANNOT_READ})
     """
