@@ -13,9 +13,8 @@ import importlib.util
 import os
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,11 +84,10 @@ class Database:
             raise ValueError(f"durability is one of {', '.join(DURABILITY)}, not {durability!r}")
         self.path = _check_path(path)
         self._durability, self._now = durability, now
-        # memdb is SQLite's own shared in-process file, so that a pool works on it as on a real one.
-        self._name = f"file:/{uuid.uuid4()}?vfs=memdb" if self.path == MEMORY else self.path
         self._flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
-        if self.path == MEMORY:
-            self._flags |= apsw.SQLITE_OPEN_URI
+        # Memory that is not a file has one connection, which threads take in turn: SQLite's shared kind (memdb)
+        # corrupted FTS5 under several.
+        self._turn = threading.Lock() if self.path == MEMORY else nullcontext()
         self._pid = os.getpid()
         self._idle: list[Connection] = []
         self._pool_lock = threading.Lock()
@@ -196,22 +194,23 @@ class Database:
     def _borrow(self) -> Iterator[Connection]:
         if os.getpid() != self._pid:
             raise OpenError(f"{self.path} was opened before a fork; open it again in each process")
-        with self._pool_lock:
-            if self._closed:
-                raise OpenError(f"{self.path} is closed; open it again with Memory({self.path!r})")
-            connection = self._idle.pop() if self._idle else None
-        connection = connection or self._connect()
-        try:
-            yield connection
-        finally:
+        with self._turn:
             with self._pool_lock:
                 if self._closed:
-                    connection.close()
-                else:
-                    self._idle.append(connection)
+                    raise OpenError(f"{self.path} is closed; open it again with Memory({self.path!r})")
+                connection = self._idle.pop() if self._idle else None
+            connection = connection or self._connect()
+            try:
+                yield connection
+            finally:
+                with self._pool_lock:
+                    if self._closed:
+                        connection.close()
+                    else:
+                        self._idle.append(connection)
 
     def _connect(self) -> Connection:
-        connection = Connection(self._name, self._flags)
+        connection = Connection(self.path, self._flags)
         try:
             with self._open_errors():
                 _configure(connection, DURABILITY[self._durability])
