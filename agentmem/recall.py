@@ -6,7 +6,7 @@ The place to change when recall is to become better; the formulas are in `rank`,
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,11 +16,12 @@ from . import rank, search
 from .db import Connection
 from .encoder import WIDTH, Encoding, encode
 from .scope import Predicate
+from .words import OF_ASSISTANT, OF_USER, WORD
 
 __all__ = ["Ranked", "best", "encode"]
 
 DEPTH = 400  # candidates from each arm
-LATE_DEPTH = 100  # of the fused list, re-ranked by their token vectors
+LATE_DEPTH = 150  # of the shortlist, re-ranked by their token vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,69 +50,69 @@ def best(connection: Connection, query: str, encoding: Encoding, seen: Predicate
         return []
     ids = list(places)  # ascending, so that a stable sort breaks ties by row id
     rest = search.cosines(connection, vector, [id for id in ids if id not in near])
-    signals = _signals(ids, places, words, near | rest)
-    fused = rank.fuse(signals.lexical, signals.cosine)
-    base = rank.lift_sessions(rank.lean_on_neighbours(fused, signals), signals)
+    signals = _signals(query, places, [words.get(id, 0.0) for id in ids], [(near | rest).get(id, 0.0) for id in ids])
+    base = rank.shortlist(signals)
     top = np.argsort(-base, kind="stable")[: max(LATE_DEPTH, k)]
-    similarity = _late(connection, encoding, ids, signals.previous, top)
-    chosen = _take(signals, top)
-    score = rank.finish(base[top], similarity, chosen)
+    score, values = rank.final(signals, top, *_late(connection, encoding, ids, signals, top))
     order = np.lexsort((top, -score))[:k]
+    raw = {"bm25": signals.lexical[top], "cosine similarity": signals.cosine[top]}
     return [
-        Ranked(
-            ids[top[i]],
-            float(score[i]),
-            {
-                "lexical": float(chosen.lexical[i]),
-                "cosine": float(chosen.cosine[i]),
-                "fused": float(fused[top[i]]),
-                "context": float(base[top[i]] - fused[top[i]]),
-                "late": float(similarity[i]),
-                "importance": float(chosen.importance[i]),
-                "confidence": float(chosen.confidence[i]),
-            },
-        )
+        Ranked(ids[top[i]], float(score[i]), {name: float(value[i]) for name, value in (values | raw).items()})
         for i in order
     ]
 
 
 def _signals(
-    ids: Sequence[int], places: Mapping[int, search.Place], words: Mapping[int, float], cosines: Mapping[int, float]
+    query: str, places: Mapping[int, search.Place], lexical: Sequence[float], cosine: Sequence[float]
 ) -> rank.Signals:
-    spots = {(p.scope, p.position): i for i, p in enumerate(places.values()) if p.position is not None}
+    found = list(places.values())
+    spots = {(p.scope, p.position): i for i, p in enumerate(found) if p.position is not None}
+    named, role = _asked(query, found)
 
-    def column(values: Sequence[float]) -> NDArray[np.float32]:
-        return np.array(values, np.float32)
+    def column(values: Iterable[float]) -> NDArray[np.float32]:
+        return np.array(list(values), np.float32)
 
     def beside(step: int) -> NDArray[np.int64]:
-        return np.array(
-            [-1 if p.position is None else spots.get((p.scope, p.position + step), -1) for p in places.values()]
-        )
+        return np.array([-1 if p.position is None else spots.get((p.scope, p.position + step), -1) for p in found])
 
     return rank.Signals(
-        lexical=column([words.get(id, 0.0) for id in ids]),
-        cosine=column([cosines.get(id, 0.0) for id in ids]),
-        session=np.array([-1 if p.position is None else p.scope for p in places.values()]),
-        turns=np.array([p.turns for p in places.values()]),
+        lexical=column(lexical),
+        cosine=column(cosine),
+        session=np.array([-1 if p.position is None else p.scope for p in found]),
+        turns=np.array([p.turns for p in found]),
         previous=beside(-1),
         next=beside(1),
-        length=column([p.length for p in places.values()]),
-        importance=column([p.importance for p in places.values()]),
-        confidence=column([p.confidence for p in places.values()]),
+        length=column(p.length for p in found),
+        asks=column(p.asks for p in found),
+        named=column(p.speaker is not None and p.speaker == named for p in found),
+        role=column(p.role == role for p in found),
+        importance=column(p.importance for p in found),
+        confidence=column(p.confidence for p in found),
     )
 
 
+def _asked(query: str, places: Sequence[search.Place]) -> tuple[str | None, str | None]:
+    """Return the only speaker among the candidates whom the query names, and the role that it asks about."""
+    words = set(WORD.findall(query.lower()))
+    speakers = {p.speaker for p in places if p.speaker}
+    named = [speaker for speaker in speakers if words & set(WORD.findall(speaker.lower()))]
+    role = "assistant" if words & OF_ASSISTANT else "user" if words & OF_USER else None
+    both = {"user", "assistant"} <= {p.role for p in places}
+    return named[0] if len(named) == 1 else None, role if both else None
+
+
 def _late(
-    connection: Connection, encoding: Encoding, ids: Sequence[int], previous: NDArray[np.int64], top: NDArray[np.int64]
-) -> rank.Floats:
-    """Late interaction over the candidates *top*, each with the turn before it, which may lie outside *top*."""
-    before = previous[top]
-    wanted = np.concatenate((top, np.setdiff1d(before[before >= 0], top)))
-    column = {place: i for i, place in enumerate(wanted.tolist())}
+    connection: Connection, encoding: Encoding, ids: Sequence[int], signals: rank.Signals, top: NDArray[np.int64]
+) -> tuple[rank.Floats, rank.Floats, rank.Floats]:
+    """Return the similarities of *top*, and of the turns before and after each, which may lie outside *top*."""
+    beside = (signals.previous[top], signals.next[top])
+    wanted = np.unique(np.concatenate((top, *beside)))
+    wanted = wanted[wanted >= 0]
     codes = search.codes(connection, [ids[i] for i in wanted])
     similarity = rank.max_similarity(encoding.tokens, [codes.get(ids[i]) for i in wanted], WIDTH)
-    return rank.late(similarity, np.array([column.get(i, -1) for i in before.tolist()]))
 
+    def of(index: NDArray[np.int64]) -> rank.Floats:
+        column = np.searchsorted(wanted, np.maximum(index, wanted[0]))
+        return np.where(index >= 0, similarity[:, np.minimum(column, len(wanted) - 1)], 0).astype(np.float32)
 
-def _take(signals: rank.Signals, top: NDArray[np.int64]) -> rank.Signals:
-    return rank.Signals(**{name: getattr(signals, name)[top] for name in rank.Signals.__dataclass_fields__})
+    return of(top), of(beside[0]), of(beside[1])

@@ -27,6 +27,9 @@ class Place:
     position: int | None  # within its conversation; None outside one
     turns: int  # of its conversation, counted as far as 3; 1 outside one
     length: int  # characters
+    asks: bool  # ends with a question mark
+    role: str
+    speaker: str | None
     importance: float
     confidence: float
 
@@ -100,7 +103,7 @@ def with_neighbours(connection: Connection, ids: Sequence[int], seen: Predicate)
             select r.id, r.scope, r.position,
                 case when r.position is null then 1
                 else (select count(*) from (select 1 from records as n where n.scope = r.scope limit 3)) end,
-                length(r.text), r.importance, r.confidence
+                length(r.text), rtrim(r.text) glob '*[?]', r.role, r.speaker, r.importance, r.confidence
             from records as r
             where r.id in (select id from pool) and {seen.sql}
             order by r.id""",

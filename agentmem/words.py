@@ -14,6 +14,11 @@ _FREQUENT = """
 STOPWORDS = frozenset(_FREQUENT.split())  # so frequent in English that they match every record and token vector
 
 
+# Whom a question asks about: "what did you suggest" the assistant, "what did I say" the user.
+OF_ASSISTANT = frozenset(["you", "your", "yours"])
+OF_USER = frozenset(["i", "me", "my", "mine", "we", "us", "our"])
+
+
 def is_unicode(text: str) -> bool:
     """Return whether *text* can be stored: it holds no lone surrogate."""
     try:

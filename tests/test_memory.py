@@ -9,6 +9,7 @@ import pytest
 
 import agentmem
 from agentmem import AsyncMemory, Memory, NotFoundError
+from agentmem.rank import WEIGHTS
 
 DEMO = Path(agentmem.__file__).parent / "demo"
 MARCH = "2026-03-01T00:00:00Z"
@@ -236,7 +237,7 @@ def test_a_revised_turn_keeps_its_place_among_its_neighbours(demo, tmp_path):
         memory.observe([{"role": "user", "content": "Shall we talk about the boiler?", "at": MARCH}], session="s")
         memory.revise(answer.id, "No, not yet.")
         why = {hit.text: hit.why for hit in memory.recall("did you go", explain=True)}
-        assert why["No, not yet."]["context"] > why["Shall we talk about the boiler?"]["context"]
+        assert why["No, not yet."]["previous lexical"] > why["Shall we talk about the boiler?"]["previous lexical"]
         assert question.id
 
 
@@ -325,9 +326,29 @@ def test_scores_fall_from_1_to_0_and_min_score_cuts(demo):
 
 def test_explain_names_each_signal(demo):
     hit = demo.recall("peanuts", explain=True)[0]
-    assert set(hit.why) == {"lexical", "cosine", "fused", "context", "late", "importance", "confidence"}
-    assert hit.why["lexical"] > 0
+    assert set(hit.why) == {*WEIGHTS, "bm25", "cosine similarity"}
+    assert hit.why["bm25"] > 0 and hit.why["lexical"] == 1
     assert demo.recall("peanuts")[0].why is None
+
+
+def test_a_question_about_the_user_prefers_the_user_and_one_about_you_the_assistant(tmp_path):
+    with Memory(tmp_path / "m.db") as memory:
+        memory.observe(
+            [
+                {"role": "user", "content": "A book on Lisbon would be nice", "at": MARCH},
+                {"role": "assistant", "content": "A book on Lisbon would be nice", "at": MARCH},
+            ],
+            session="s",
+        )
+        assert memory.recall("which book did I want?")[0].record.role == "user"
+        assert memory.recall("which book did you want?")[0].record.role == "assistant"
+
+
+def test_a_question_that_names_one_speaker_prefers_that_speaker(tmp_path):
+    with Memory(tmp_path / "m.db") as memory:
+        memory.remember_many({"text": "I went to the dentist", "speaker": name} for name in ("Ana Silva", "Ben"))
+        assert memory.recall("did Ben see a dentist?")[0].record.speaker == "Ben"
+        assert memory.recall("did Ana see a dentist?")[0].record.speaker == "Ana Silva"
 
 
 def test_recall_narrows_by_time_kind_session_and_trust(mem):

@@ -10,31 +10,25 @@ from agentmem.encoder import Encoding
 SCORES = st.floats(0, 50, width=32)
 
 
-def signals(
-    lexical,
-    cosine,
-    *,
-    session=None,
-    turns=None,
-    previous=None,
-    next=None,
-    length=None,
-    importance=None,
-    confidence=None,
-):
+def signals(lexical, cosine, **given):
     """Signals of n candidates; what is not given is neutral."""
     n = len(lexical)
+    neutral = {
+        "session": -1, "turns": 1, "previous": -1, "next": -1, "length": 40, "asks": 0, "named": 0, "role": 0,
+        "importance": 0.5, "confidence": 1,
+    }  # fmt: skip
+    whole = {"session", "turns", "previous", "next"}
+    columns = {name: given.get(name, [fill] * n) for name, fill in neutral.items()}
+    arrays = {name: np.array(value, np.int64 if name in whole else np.float32) for name, value in columns.items()}
+    return rank.Signals(lexical=np.array(lexical, np.float32), cosine=np.array(cosine, np.float32), **arrays)
 
-    def column(values, fill):
-        return np.array([fill] * n if values is None else values, np.float32)
 
-    def places(values):
-        return np.array([-1] * n if values is None else values, np.int64)
-
-    return rank.Signals(
-        column(lexical, 0), column(cosine, 0), places(session), places(turns or [1] * n), places(previous),
-        places(next), column(length, 40), column(importance, 0.5), column(confidence, 1),
-    )  # fmt: skip
+def final(given_signals, own=None, previous=None, following=None):
+    """Final scores of all candidates; similarities are (q, n), by default one query token that matches nothing."""
+    n = len(given_signals.lexical)
+    nothing = np.zeros((1, n), np.float32)
+    tokens = [nothing if each is None else np.array(each, np.float32) for each in (own, previous, following)]
+    return rank.final(given_signals, np.arange(n), *tokens)
 
 
 @st.composite
@@ -64,33 +58,55 @@ def shuffled(given_signals, order):
     def moved(index):
         return np.where(index[order] >= 0, place[np.maximum(index[order], 0)], -1)
 
-    return rank.Signals(
-        given_signals.lexical[order], given_signals.cosine[order], given_signals.session[order],
-        given_signals.turns[order],
-        moved(given_signals.previous), moved(given_signals.next), given_signals.length[order],
-        given_signals.importance[order], given_signals.confidence[order],
-    )  # fmt: skip
-
-
-def base(given_signals):
-    fused = rank.fuse(given_signals.lexical, given_signals.cosine)
-    return rank.lift_sessions(rank.lean_on_neighbours(fused, given_signals), given_signals)
+    columns = {name: getattr(given_signals, name)[order] for name in rank.Signals.__dataclass_fields__}
+    columns |= {name: moved(getattr(given_signals, name)) for name in ("previous", "next")}
+    return rank.Signals(**columns)
 
 
 @settings(deadline=None)
-@given(candidates())
-def test_scores_do_not_depend_on_the_order_of_the_candidates(drawn):
+@given(candidates(), st.integers(1, 4), st.randoms(use_true_random=False))
+def test_scores_do_not_depend_on_the_order_of_the_candidates(drawn, tokens, random):
     given_signals, order = drawn
-    assert np.allclose(base(given_signals)[order], base(shuffled(given_signals, order)), atol=1e-5)
+    similar = [np.array([[random.uniform(-1, 1) for _ in order] for _ in range(tokens)], np.float32) for _ in range(3)]
+    mixed = shuffled(given_signals, order)
+    assert np.allclose(rank.shortlist(given_signals)[order], rank.shortlist(mixed), atol=1e-4)
+    plain, other = final(given_signals, *similar)[0], final(mixed, *(each[:, order] for each in similar))[0]
+    assert np.allclose(plain[order], other, atol=1e-4)
 
 
 @settings(deadline=None)
-@given(candidates())
-def test_final_scores_lie_between_0_and_1(drawn):
-    given_signals, _ = drawn
-    late = given_signals.cosine
-    score = rank.finish(base(given_signals), late, given_signals)
-    assert score.min() >= 0 and score.max() <= 1 + 1e-6 and np.isfinite(score).all()
+@given(candidates(), st.randoms(use_true_random=False))
+def test_final_scores_and_signals_lie_between_0_and_1(drawn, random):
+    given_signals, order = drawn
+    score, values = final(given_signals, [[random.uniform(-1, 1) for _ in order]])
+    for column in (score, *values.values()):
+        assert column.min() >= 0 and column.max() <= 1 + 1e-5 and np.isfinite(column).all()
+
+
+def test_every_signal_has_a_weight_and_lifts_the_candidate_that_has_it():
+    neutral = signals([1, 1], [0.5, 0.5])
+    assert set(final(neutral)[1]) == set(rank.WEIGHTS)
+    for name in ("named", "role"):
+        score = final(signals([1, 1], [0.5, 0.5], **{name: [0, 1]}))[0]
+        assert score[1] > score[0], name
+    for lexical, cosine in (([1, 2], [0.5, 0.5]), ([1, 1], [0.4, 0.6])):
+        score = final(signals(lexical, cosine))[0]
+        assert score[1] > score[0]
+    score = final(neutral, [[0.2, 0.6], [0.1, 0.4]])[0]
+    assert score[1] > score[0]
+
+
+def test_an_answer_stands_above_what_is_said_as_plainly_elsewhere():
+    """The question before it shares the query's words; the answer is as bare as the other turn."""
+    asked = signals([5, 0, 5, 0], [0.8, 0.2, 0.8, 0.2], previous=[-1, 0, -1, 2], asks=[1, 0, 0, 0], length=[20] * 4)
+    score = final(asked)[0]
+    assert score[1] > score[3]
+
+
+def test_standing_alone_is_no_disadvantage():
+    both = signals([5, 5, 0], [0.8, 0.8, 0.1], previous=[2, -1, -1], length=[20] * 3)
+    score = final(both)[0]
+    assert score[1] >= score[0]
 
 
 def test_a_hit_of_one_arm_alone_can_win():
@@ -148,14 +164,18 @@ def test_one_bit_late_interaction_equals_the_product_with_the_signs():
     assert found[:, 4].tolist() == [0, 0, 0, 0]
 
 
-def test_the_turn_before_counts_at_a_discount():
-    similarity = np.array([[0.2, 0.9, 0.1]], np.float32)
-    late = rank.late(similarity, np.array([1, -1, -1]))
-    assert np.allclose(late, [rank.PREVIOUS_TOKENS * 0.9, 0.9, 0.1])
+def test_a_match_beside_a_turn_counts_at_a_discount():
+    late = final(signals([1, 1, 1], [0, 0, 0]), [[0, 0.9, 0]], [[0.9, 0, 0]], [[0, 0, 0.9]])[1]["late"]
+    assert np.allclose(late, [(rank.PREVIOUS_TOKENS - rank.NEXT_TOKENS) / (1 - rank.NEXT_TOKENS), 1, 0], atol=1e-5)
 
 
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_importance_and_confidence_never_bury_a_strong_match(importance, confidence):
-    given_signals = signals([5, 3], [0.9, 0.5], importance=[0, importance], confidence=[0.5, confidence])
-    score = rank.finish(np.array([1, 0.5], np.float32), np.array([0.8, 0.4], np.float32), given_signals)
+    given_signals = signals([5, 2], [0.9, 0.4], importance=[0, importance], confidence=[0.5, confidence])
+    score = final(given_signals, [[0.8, 0.4]])[0]
     assert score[0] > score[1]
+
+
+def test_between_equal_matches_the_more_important_and_the_surer_stand_first():
+    score = final(signals([5, 5, 5], [0.5] * 3, importance=[0.1, 0.9, 0.9], confidence=[1, 1, 0.5]))[0]
+    assert score[1] > score[2] > score[0] or score[1] > score[0] > score[2]
