@@ -134,16 +134,18 @@ def max_similarity(query: Floats, codes: Sequence[bytes | None], width: int) -> 
     if not counts.any():
         return found
     packed = np.frombuffer(b"".join(code for code in codes if code), np.uint8)
-    sums = np.empty((len(query), len(packed) * 8 // width), np.float32)  # (q, t)
-    step = 1024 * width // 8  # as many tokens as stay in the cache when each bit is a float
+    products = np.empty((len(packed) * 8 // width, len(query)), np.float32)  # (t, q)
+    # 64 tokens at a time: their floats stay in the cache, and the product is too small for OpenBLAS to share out
+    # among threads, which wait for each other when the machine is busy (1.5 ms against 39 ms).
+    step = 64 * width // 8
     for start in range(0, len(packed), step):
         bits = np.unpackbits(packed[start : start + step]).reshape(-1, width)
         first = start * 8 // width
-        np.matmul(query, bits.T.astype(np.float32), out=sums[:, first : first + len(bits)])
-    sums = 2 * sums - query.sum(1, keepdims=True)  # q·sign = 2 q·bit - Σq
+        np.matmul(bits.astype(np.float32), query.T, out=products[first : first + len(bits)])
+    similarity = 2 * products - query.sum(1)  # q·sign = 2 q·bit - Σq
     filled = np.flatnonzero(counts)
     starts = np.concatenate(([0], np.cumsum(counts[filled])[:-1]))
-    found[:, filled] = np.maximum.reduceat(sums, starts, axis=1) / np.float32(np.sqrt(width))
+    found[:, filled] = np.maximum.reduceat(similarity, starts, axis=0).T / np.float32(np.sqrt(width))
     return found
 
 
