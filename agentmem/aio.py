@@ -34,6 +34,7 @@ class AsyncMemory:
     """
     One memory in one SQLite file, awaited.  Arguments, results and errors are those of `Memory`.
 
+    Cancelling stops the waiting, not the verb: what it had begun to write is kept.
     Opening reads no model and little of the file, and is done by the constructor itself.
     """
 

@@ -14,7 +14,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,8 +85,8 @@ class Database:
         self.path = _check_path(path)
         self._durability, self._now = durability, now
         self._flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
-        # Memory that is not a file has one connection, which threads take in turn: SQLite's shared kind (memdb)
-        # corrupted FTS5 under several.
+        # Memory that is not a file has one connection, which threads take in turn: SQLite's shared kind (memdb) knows
+        # no write-ahead log, so that readers and writers would run into each other.
         self._turn = threading.Lock() if self.path == MEMORY else nullcontext()
         self._pid = os.getpid()
         self._idle: list[Connection] = []
@@ -128,6 +128,14 @@ class Database:
                 if connection.in_transaction:
                     connection.execute("rollback")
                 raise
+
+    def forget_connections(self) -> None:
+        """Close the idle connections, so that the next one sees the file with fresh eyes."""
+        if self.path == MEMORY:
+            return
+        with self._pool_lock:
+            while self._idle:
+                self._idle.pop().close()
 
     def stamp(self, connection: Connection) -> Stamp:
         """Return the stamp of the write under way on *connection*, later than every stamp in the file."""
@@ -221,6 +229,7 @@ class Database:
 
     def _prepare(self) -> None:
         _check_owner(self.path)
+        _make_private(self.path)
         with self._borrow() as connection:
             if connection.readonly("main"):
                 raise OpenError(f"{self.path} is read-only; make it writable, or copy it to where you can write")
@@ -305,10 +314,29 @@ def _vector_extension() -> str:
     return str(Path(spec.origin).parent / "vec0")
 
 
+def _make_private(path: str) -> None:
+    """Make a new file readable by its owner alone; its -wal and -shm get the same rights from SQLite."""
+    if path != MEMORY and not os.path.exists(path):
+        with suppress(OSError):  # SQLite will meet the same obstacle, and is asked for words
+            os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+
+
 def _check_owner(path: str) -> None:
     """Refuse another program's database, and one of a newer agentmem, before a byte of it or its log is written."""
     if path == MEMORY or not os.path.exists(path) or not os.path.getsize(path):
         return
+    owner, found, tables = _read_owner(path)
+    if owner != APPLICATION_ID and (tables or found):
+        raise OpenError(f"{path} is another program's database, with {tables} tables and indexes; choose another path")
+    newest = migrations()[-1][0]
+    if found > newest:
+        raise OpenError(
+            f"{path} has schema {found}, this agentmem knows up to {newest}; run: pip install -U agentmem-sqlite"
+        )
+
+
+def _read_owner(path: str, attempts: int = 5) -> tuple[int, int, int]:
+    """Return the file's application id, its version, and how many tables and indexes it has."""
     # Without a log beside it the file is at rest, and can be read without leaving a -wal and -shm of our own.
     at_rest = not os.path.exists(f"{path}-wal")
     name = f"{Path(path).absolute().as_uri()}?immutable=1" if at_rest else path
@@ -317,16 +345,15 @@ def _check_owner(path: str) -> None:
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
         connection.execute("begin")  # one state for all three
         owner, found = connection.pragma("application_id"), connection.pragma("user_version")
-        tables = connection.execute("select count(*) from sqlite_schema").get
+        return owner, found, connection.execute("select count(*) from sqlite_schema").get
+    except (apsw.NotADBError, apsw.CorruptError, apsw.IOError):
+        # Not at rest after all, perhaps: another process may be making the file at this moment.
+        if not (at_rest and attempts):
+            raise
     finally:
         connection.close()
-    if owner != APPLICATION_ID and (tables or found):
-        raise OpenError(f"{path} is another program's database, with {tables} tables and indexes; choose another path")
-    newest = migrations()[-1][0]
-    if found > newest:
-        raise OpenError(
-            f"{path} has schema {found}, this agentmem knows up to {newest}; run: pip install -U agentmem-sqlite"
-        )
+    time.sleep(0.05)
+    return _read_owner(path, attempts - 1)
 
 
 def _write_ahead(connection: Connection) -> None:

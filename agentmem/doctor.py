@@ -63,6 +63,8 @@ def verify(db: Database) -> list[str]:
     Looks at SQLite's own structure, foreign keys, the full-text index against the records' text, and orphans
     between records, vectors and codes both ways.
     """
+    # A connection that has searched before another one wrote reports damage in FTS5 where there is none.
+    db.forget_connections()
     problems: list[str] = []
     for check in (_structure, _references, _rows, _words):
         try:

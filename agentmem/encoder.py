@@ -35,6 +35,7 @@ CHECKSUMS = {  # sha256; models/build.py makes the same bytes again
     MODEL_FILE: "d00b9424abbb1df22949757579ff714ebb9afcb5f36ff25b637120cb98039d32",
     TOKENIZER_FILE: "32d70b45ea2679485328eafb8a5a94dcc9fbaadaf0c92b7ca06fe5684a4b8389",
 }
+UNKNOWN = 100  # id of [UNK]
 MAX_CHARS = 8_192  # 256 word pieces never need more; keeps the tokenizer from walking through a whole book
 
 
@@ -125,9 +126,16 @@ class MiniLM:
         return [encodings[i] for i in range(len(texts))]
 
     def count_tokens(self, text: str) -> int:
-        """Return how many word pieces *text* takes."""
+        """
+        Return how many word pieces *text* takes.
+
+        A run of over 100 characters without a space is one unknown piece to this tokenizer; it counts as a piece
+        for every two characters, as other tokenizers would cut it up.
+        """
         self._load_tokenizer()
-        return len(self._whole.encode(text, add_special_tokens=False).ids)
+        encoded = self._whole.encode(text, add_special_tokens=False)
+        unknown = (end - start for (start, end), id in zip(encoded.offsets, encoded.ids, strict=True) if id == UNKNOWN)
+        return len(encoded.ids) + sum(length // 2 for length in unknown)
 
     def _encode_to_store(self, text: str) -> Encoding:
         encoding = self._encode_one(text)

@@ -13,7 +13,7 @@ from . import search, store
 from .db import Connection, Database, Stamp
 from .draft import REMEMBER_FIELDS, Draft, draft, merged, read_message
 from .errors import ModelError
-from .records import Record, Row
+from .records import Record, Row, moment
 from .scope import Predicate, Scope
 
 if TYPE_CHECKING:  # numpy: the encoder comes as an argument
@@ -43,6 +43,15 @@ def items(given: Iterable[str | Mapping[str, Any]], own: Scope, *, now: int) -> 
             if unknown := set(fields) - REMEMBER_FIELDS:
                 raise ValueError(f"unknown field {sorted(map(str, unknown))[0]!r}; put your own into metadata")
             yield draft(scope=own.narrowed(**names), now=now, **fields)
+
+
+def under_heading(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Begin a document's paragraph with the heading that it stands under, which often holds the word that is sought."""
+    about = message.get("metadata")
+    heading = about.get("heading") if isinstance(about, Mapping) else None
+    if not isinstance(heading, str):
+        return message
+    return {**message, "content": f"{heading.rpartition(' > ')[2]}: {message['content']}"}
 
 
 def turns(
@@ -111,6 +120,8 @@ def _written(
 
 def replace(db: Database, encoder: Encoder, old: Record, made: Draft, own: Predicate, *, now: int) -> Record:
     """Store *made* in the place of *old*, which must still be the version that holds."""
+    if made.occurred_at is not None and made.occurred_at > now:
+        raise ValueError(f"a revision holds from now on or earlier, and {moment(made.occurred_at)} is to come")
     encoding = _encode(encoder, [made])[made.content_hash]
     with db.transaction() as connection:
         store.current(connection, old.id, own)  # again: another process may have revised or forgotten it meanwhile

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 BATCH = 256  # records encoded together and written in one transaction
 MAX_K = 1_000
 
-
 Records = list[Record]  # in the class below, `list` is a verb
 Hits = list[Hit]
 Texts = list[str]
@@ -217,7 +216,7 @@ class Memory:
             own = self._default.narrowed(user, agent, conversation.session or "")
             extra = {"title": conversation.title} if conversation.title else None
             drafts = ingest.turns(
-                conversation.messages, own, extra, now=self._now(),
+                map(ingest.under_heading, conversation.messages), own, extra, now=self._now(),
                 source=conversation.source, trust=trust, kind=conversation.kind,
             )  # fmt: skip
             for batch in batches(drafts, BATCH):
@@ -244,7 +243,7 @@ class Memory:
 
         Args:
             text: what holds now.
-            at: from when on; default is now.
+            at: from when on, not in the future; default is now.
             confidence, metadata: of the new version; default is the old one's.
 
         Raises:
@@ -285,8 +284,14 @@ class Memory:
             ValueError: nothing says what to forget, or what says so is empty.
         """
         own = scope.within(self._default.narrowed(user, agent, session))
-        narrows = where is not None and bool(scope.metadata_filter(where).bindings)
-        if not (id is not None or narrows or user is not None or agent or session):
+        if where is not None and id is None and user is None and not (agent or session):
+            with self._db.read() as connection:
+                # An unset variable in a filter must not erase everything.
+                if store.fits_nothing_in_particular(connection, where):
+                    raise ValueError(
+                        "the filter fits records without any of its fields; forget with user=… to mean that"
+                    )
+        elif not (id is not None or user is not None or agent or session):
             raise ValueError(
                 "forget takes an id, where=…, user=…, agent=… or session=…; alone it would erase everything"
             )
@@ -331,9 +336,10 @@ class Memory:
                 eq ne in nin gt gte lt lte contains icontains, combined by AND, OR, NOT.
             since, until: only what occurred in since <= t < until.
             as_of: what held at that moment, revised since or not; default is what holds now.
-            min_score: 0..1.  Scores tell the hits of one query apart; the best is near 1 whatever it is worth.
+            min_score: 0..1.  A score is the share of what a candidate would have that is best by every signal which
+                tells any apart: it compares the hits of one query, and says little across queries.
             min_trust: 0..1.
-            explain: give each hit its signals in `why`.
+            explain: give each hit the part of its score that each signal made, in `why`; they sum to the score.
 
         Returns:
             Hits, best first, ties by age in the file.
@@ -348,13 +354,13 @@ class Memory:
             raise TypeError(f"the query is a string, not {query!r}")
         if not query.strip():
             raise ValueError("the query is empty; `list` shows what there is")
+        clean = query.replace("\0", " ").encode("utf-8", "replace").decode()
         _check_count("k", k, 1, MAX_K)
         scope.check_share("min_score", min_score)
         seen = scope.visible(
             self._default.narrowed(user, agent, session), now=self._now(), kinds=kinds, where=where, since=since,
             until=until, as_of=as_of, min_trust=min_trust,
         )  # fmt: skip
-        clean = query.replace("\0", " ").encode("utf-8", "replace").decode()
         encoding = recall.encode(self._encoder(), [clean])[0]
         with self._db.read() as connection:
             ingest.match_encoder(self._db, connection, self._encoder())

@@ -153,7 +153,7 @@ def final(
     signals: Signals, top: Places, own: Floats, previous: Floats, following: Floats
 ) -> tuple[Floats, dict[str, Floats]]:
     """
-    Return (m,) final scores of the candidates *top*, and the m values of each signal in WEIGHTS, all 0..1.
+    Return (m,) final scores 0..1 of the candidates *top*, and for each signal in WEIGHTS its part of them.
 
     Args:
         signals: of all n candidates.
@@ -167,9 +167,9 @@ def final(
     values = _values(signals, top, own, previous, following)
     telling = [name for name, value in values.items() if value.max() > 0]
     most = sum(WEIGHTS[name] for name in telling) or 1.0
-    score = sum((WEIGHTS[name] * values[name] for name in telling), np.zeros(len(top), np.float32)) / most
     doubt = IMPORTANCE_SHARE * (1 - signals.importance[top]) + CONFIDENCE_SHARE * (1 - signals.confidence[top])
-    return np.asarray(score * (1 - doubt), np.float32), values
+    parts = {name: WEIGHTS[name] * value * (1 - doubt) / most for name, value in values.items()}
+    return np.sum(list(parts.values()), axis=0, dtype=np.float32), parts
 
 
 def _values(signals: Signals, top: Places, own: Floats, previous: Floats, following: Floats) -> dict[str, Floats]:

@@ -30,7 +30,7 @@ class Ranked:
 
     id: int  # row id
     score: float  # 0..1
-    why: Mapping[str, float]  # each signal before weighing
+    why: Mapping[str, float]  # the part of the score that each signal made
 
 
 def best(connection: Connection, query: str, encoding: Encoding, seen: Predicate, *, k: int) -> list[Ranked]:
@@ -53,13 +53,9 @@ def best(connection: Connection, query: str, encoding: Encoding, seen: Predicate
     signals = _signals(query, places, [words.get(id, 0.0) for id in ids], [(near | rest).get(id, 0.0) for id in ids])
     base = rank.shortlist(signals)
     top = np.argsort(-base, kind="stable")[: max(LATE_DEPTH, k)]
-    score, values = rank.final(signals, top, *_late(connection, encoding, ids, signals, top))
+    score, parts = rank.final(signals, top, *_late(connection, encoding, ids, signals, top))
     order = np.lexsort((top, -score))[:k]
-    raw = {"bm25": signals.lexical[top], "cosine similarity": signals.cosine[top]}
-    return [
-        Ranked(ids[top[i]], float(score[i]), {name: float(value[i]) for name, value in (values | raw).items()})
-        for i in order
-    ]
+    return [Ranked(ids[top[i]], float(score[i]), {name: float(part[i]) for name, part in parts.items()}) for i in order]
 
 
 def _signals(
@@ -109,7 +105,9 @@ def _late(
     wanted = np.unique(np.concatenate((top, *beside)))
     wanted = wanted[wanted >= 0]
     codes = search.codes(connection, [ids[i] for i in wanted])
-    similarity = rank.max_similarity(encoding.tokens, [codes.get(ids[i]) for i in wanted], WIDTH)
+    # A query may have no token at all: a zero-width space, say.
+    tokens = encoding.tokens if len(encoding.tokens) else np.zeros((1, WIDTH), np.float32)
+    similarity = rank.max_similarity(tokens, [codes.get(ids[i]) for i in wanted], WIDTH)
 
     def of(index: NDArray[np.int64]) -> rank.Floats:
         column = np.searchsorted(wanted, np.maximum(index, wanted[0]))

@@ -69,7 +69,7 @@ class Hit:
 
     record: Record
     score: float  # 0..1, higher is better
-    why: Mapping[str, float] | None = None  # with explain=True: each signal's value before weighing
+    why: Mapping[str, float] | None = None  # with explain=True: the part that each signal made; they sum to the score
 
     @property
     def id(self) -> str:

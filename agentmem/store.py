@@ -7,14 +7,14 @@ Functions take a connection that `Database.read` or `Database.transaction` lent.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .db import Connection, Stamp
 from .draft import Draft
 from .errors import NotFoundError
 from .records import Record, Row, moment, moment_or_none, new_id
-from .scope import Predicate, Scope
+from .scope import Predicate, Scope, metadata_filter
 from .words import is_unicode
 
 COLUMNS = """r.uid, r.text, r.kind, r.role, r.speaker, s.user, s.agent, s.session, r.occurred_at, r.recorded_at,
@@ -171,6 +171,12 @@ def versions(connection: Connection, uids: Sequence[str], own: Predicate) -> lis
         {**own.bindings, "uids": json.dumps(list(uids))},
     )
     return [_record(row) for row in rows]
+
+
+def fits_nothing_in_particular(connection: Connection, where: Mapping[str, object]) -> bool:
+    """Return whether the filter *where* also holds for a record without metadata."""
+    wanted = metadata_filter(where)
+    return bool(connection.execute(f"select {wanted.sql} from (select '{{}}' as metadata) as r", wanted.bindings).get)
 
 
 def matching(connection: Connection, seen: Predicate) -> list[str]:

@@ -326,8 +326,8 @@ def test_scores_fall_from_1_to_0_and_min_score_cuts(demo):
 
 def test_explain_names_each_signal(demo):
     hit = demo.recall("peanuts", explain=True)[0]
-    assert set(hit.why) == {*WEIGHTS, "bm25", "cosine similarity"}
-    assert hit.why["bm25"] > 0 and hit.why["lexical"] == 1
+    assert set(hit.why) == set(WEIGHTS)
+    assert hit.why["lexical"] > 0 and sum(hit.why.values()) == pytest.approx(hit.score, abs=1e-5)
     assert demo.recall("peanuts")[0].why is None
 
 
@@ -403,6 +403,62 @@ def test_a_pasted_page_is_a_query(demo):
         json.loads(line)["content"] for line in (DEMO / "conversation.jsonl").read_text("utf-8").splitlines()
     )
     assert len(demo.recall(page * 3)) == 10
+
+
+@pytest.mark.parametrize("query", ["\u200b", "\ufeff", "\u200b\u200b x"])
+def test_a_query_without_any_token_gives_finite_scores(demo, query):
+    hits = demo.recall(query, explain=True)
+    assert hits and all(0 <= value <= 1 for hit in hits for value in (hit.score, *hit.why.values()))
+
+
+def test_a_run_without_spaces_keeps_to_the_budget(tmp_path):
+    with Memory(tmp_path / "m.db") as memory:
+        memory.remember("x" * 200_000)
+        memory.remember("ก" * 2_000)
+        for query in ("x", "ก"):
+            assert len(memory.context(query, budget_tokens=60).text) < 400
+
+
+def test_a_note_is_found_by_its_heading(tmp_path):
+    path = tmp_path / "notes.md"
+    path.write_text("# House\n\n## Plumber\n\nMr. Sato, 0664 123\n\n## Baker\n\nFrau Gruber, open till six\n")
+    with Memory(tmp_path / "m.db") as memory:
+        memory.load(path)
+        hit = memory.recall("plumber")[0]
+        assert hit.text == "Plumber: Mr. Sato, 0664 123" and hit.metadata["heading"] == "House > Plumber"
+
+
+def test_a_revision_cannot_lie_in_the_future(mem):
+    first = mem.remember("I live in Oslo")
+    with pytest.raises(ValueError, match="to come"):
+        mem.revise(first.id, "I live in Bergen", at="2027-01-01")
+    assert [r.text for r in mem.list()] == ["I live in Oslo"]
+
+
+def test_a_new_file_is_its_owners_alone(tmp_path, encoder):
+    with Memory(tmp_path / "m.db", encoder=encoder) as memory:
+        memory.remember("private")
+        assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+
+
+@pytest.mark.parametrize("where", [{"customer": None}, {"n": {}}, {"n": {"ne": 99}}, {"NOT": {"n": 99}}, {}])
+def test_forget_refuses_a_filter_that_an_unset_variable_makes(mem, where):
+    for number in range(3):
+        mem.remember(f"note {number}", metadata={"n": number})
+    with pytest.raises(ValueError, match="forget"):
+        mem.forget(where=where)
+    assert mem.stats().records == 3
+    assert mem.forget(where=where, user="ana").count == 3
+
+
+def test_verify_is_not_misled_by_what_another_connection_wrote(tmp_path, encoder):
+    """A connection that had searched before reported damage in FTS5 where there was none."""
+    with Memory(tmp_path / "m.db", encoder=encoder) as one, Memory(tmp_path / "m.db", encoder=encoder) as two:
+        one.remember_many(f"filler {number} lorem" for number in range(300))
+        one.recall("lorem")
+        for number in range(200):
+            two.remember(f"fact {number}")
+        assert one.verify() == []
 
 
 def test_recall_of_an_empty_memory_is_empty(mem):

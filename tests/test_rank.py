@@ -78,9 +78,10 @@ def test_scores_do_not_depend_on_the_order_of_the_candidates(drawn, tokens, rand
 @given(candidates(), st.randoms(use_true_random=False))
 def test_final_scores_and_signals_lie_between_0_and_1(drawn, random):
     given_signals, order = drawn
-    score, values = final(given_signals, [[random.uniform(-1, 1) for _ in order]])
-    for column in (score, *values.values()):
+    score, parts = final(given_signals, [[random.uniform(-1, 1) for _ in order]])
+    for column in (score, *parts.values()):
         assert column.min() >= 0 and column.max() <= 1 + 1e-5 and np.isfinite(column).all()
+    assert np.allclose(score, sum(parts.values()), atol=1e-5)
 
 
 def test_every_signal_has_a_weight_and_lifts_the_candidate_that_has_it():
@@ -166,7 +167,9 @@ def test_one_bit_late_interaction_equals_the_product_with_the_signs():
 
 def test_a_match_beside_a_turn_counts_at_a_discount():
     late = final(signals([1, 1, 1], [0, 0, 0]), [[0, 0.9, 0]], [[0.9, 0, 0]], [[0, 0, 0.9]])[1]["late"]
-    assert np.allclose(late, [(rank.PREVIOUS_TOKENS - rank.NEXT_TOKENS) / (1 - rank.NEXT_TOKENS), 1, 0], atol=1e-5)
+    assert np.allclose(
+        late / late.max(), [(rank.PREVIOUS_TOKENS - rank.NEXT_TOKENS) / (1 - rank.NEXT_TOKENS), 1, 0], atol=1e-5
+    )
 
 
 @given(st.floats(0, 1), st.floats(0, 1))

@@ -142,9 +142,15 @@ class Model(RuleBasedStateMachine):
             with pytest.raises(ValueError, match=newest.id):
                 self.memory.revise(id, text, at=at)
             return multiple()
-        record = self.memory.revise(id, text, at=at)
         changed = self.now if at is None else at
-        old.valid_to = max(old.valid_from, changed)
+        if changed > self.now:
+            with pytest.raises(ValueError, match="to come"):
+                self.memory.revise(id, text, at=at)
+            return multiple()
+        record = self.memory.revise(id, text, at=at)
+        for entry in self.entries.values():  # what is said last is right about all that follows
+            if entry.chain == old.chain and (entry.valid_to is None or entry.valid_to > changed):
+                entry.valid_to = max(entry.valid_from, changed)
         kind, session, source = old.key[:3]
         key = (kind, session, source, text, at, None)
         self.entries[record.id] = Entry(record.id, key, at is not None, text, changed, old.chain, supersedes=id)
