@@ -26,6 +26,10 @@ PREVIOUS, NEXT = 0.4, 0.1  # share of a neighbour's score that a short turn take
 SESSION_SHARE, SESSION_BEST = 0.3, 3  # a conversation's three best candidates vouch for the others
 ASKED_SHARE = 0.2  # for a turn of the one whom the question is about
 
+# What has no turn before it leans on itself, by this share: with 0, a note would stand back behind conversations;
+# with 1, the first turn of each would push forward.
+ALONE = 0.5
+
 # Late interaction: how much a match in the turn before or after counts.
 PREVIOUS_TOKENS, NEXT_TOKENS = 0.6, 0.5
 
@@ -33,17 +37,17 @@ PREVIOUS_TOKENS, NEXT_TOKENS = 0.6, 0.5
 # on locomo-dev, longmemeval-pool-dev, SciFact and NFCorpus together, each set weighing the same; fitted on one half of
 # a set and asked on the other, results differ by less than .01.
 WEIGHTS: Mapping[str, float] = {
-    "lexical": 2.0,  # BM25, as a share of the best
-    "cosine": 1.2,  # of the sentence vectors, as a share of the best
-    "previous lexical": 1.1,  # of the turn before, for a short turn
-    "previous cosine": 0.5,
-    "earlier lexical": 1.0,  # of the turn before that
+    "lexical": 2.1,  # BM25, as a share of the best
+    "cosine": 1.3,  # of the sentence vectors, as a share of the best
+    "previous lexical": 1.3,  # of the turn before, for a short turn
+    "previous cosine": 0.4,
+    "earlier lexical": 1.4,  # of the turn before that
     "late": 3.3,  # mean over the query's tokens of their best match in the turn or, discounted, beside it
     "weakest": 0.6,  # the query token that the turn matches least: does it answer the whole question?
-    "session": 1.5,  # mean late interaction of the conversation's three best
-    "named": 1.7,  # said by the one speaker whom the question names
-    "role": 1.5,  # "I" asks about what the user said, "you" about the assistant
-    "answers": 0.5,  # the turn before ends with a question mark
+    "session": 1.4,  # mean late interaction of the conversation's three best
+    "named": 1.8,  # said by the one speaker whom the question names
+    "role": 1.6,  # "I" asks about what the user said, "you" about the assistant
+    "answers": 0.4,  # the turn before ends with a question mark
 }
 IMPORTANCE_SHARE, CONFIDENCE_SHARE = 0.1, 0.1  # the most that these can move a score: a tenth
 
@@ -179,16 +183,15 @@ def _values(signals: Signals, top: Places, own: Floats, previous: Floats, follow
     return {
         "lexical": lexical[top],
         "cosine": cosine[top],
-        # What has no turn before it leans on itself, so that standing alone is no disadvantage.
-        "previous lexical": (need * _at(lexical, signals.previous, lexical))[top],
-        "previous cosine": (need * _at(cosine, signals.previous, cosine))[top],
-        "earlier lexical": (need * _at(lexical, before, lexical))[top],
+        "previous lexical": (need * _at(lexical, signals.previous, ALONE * lexical))[top],
+        "previous cosine": (need * _at(cosine, signals.previous, ALONE * cosine))[top],
+        "earlier lexical": (need * _at(lexical, before, ALONE * lexical))[top],
         "late": _spread(window.mean(0)),
         "weakest": _spread(own.min(0)),
         "session": session_mean(_spread(own.mean(0)), _take(signals, top)),
         "named": signals.named[top],
         "role": signals.role[top],
-        "answers": _at(signals.asks, signals.previous, signals.asks)[top],
+        "answers": _at(signals.asks, signals.previous, ALONE * signals.asks)[top],
     }
 
 

@@ -104,10 +104,11 @@ def test_an_answer_stands_above_what_is_said_as_plainly_elsewhere():
     assert score[1] > score[3]
 
 
-def test_standing_alone_is_no_disadvantage():
-    both = signals([5, 5, 0], [0.8, 0.8, 0.1], previous=[2, -1, -1], length=[20] * 3)
-    score = final(both)[0]
-    assert score[1] >= score[0]
+def test_standing_alone_is_neither_a_drawback_nor_a_merit():
+    """Beside a turn whose neighbour has nothing to do with the query, and one whose neighbour has everything."""
+    three = signals([5, 5, 5, 0], [0.8, 0.8, 0.8, 0.1], previous=[3, -1, 1, -1], length=[20] * 4)
+    score = final(three)[0]
+    assert score[0] < score[1] < score[2]
 
 
 def test_a_hit_of_one_arm_alone_can_win():
