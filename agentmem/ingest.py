@@ -86,7 +86,7 @@ def write(db: Database, encoder: Encoder, drafts: Sequence[Draft], *, now: int, 
     Store the drafts that are not here yet, encoded before the transaction.
 
     Args:
-        restore: whether what was forgotten may be stored anew: a person may say it again, an import may not.
+        restore: whether what was forgotten may be stored anew: a person may say it again, a history or file may not.
     """
     with db.read() as connection:
         rows = {made.content_hash: store.known(connection, made, now=now) for made in drafts}

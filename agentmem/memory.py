@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 BATCH = 256  # records encoded together and written in one transaction
 MAX_K = 1_000
-
 Records = list[Record]  # in the class below, `list` is a verb
 Hits = list[Hit]
 Texts = list[str]
@@ -172,6 +171,7 @@ class Memory:
             One record per message with words.  A message that is here already, by the same speaker in the same
             session with the same words and the same "at" or "id", is not added again: a chat history can be
             handed over whole each time.  Without "at" and "id", the same words within a session count as one.
+            What was forgotten does not come back this way.
 
         Raises:
             TypeError, ValueError: a message is not what it should be; the message gives its index.
@@ -180,7 +180,7 @@ class Memory:
         drafts = ingest.turns(messages, own, metadata, now=self._now(), source=source, trust=trust)
         records: Records = []
         for batch in batches(drafts, BATCH):
-            records += ingest.write(self._db, self._encoder(), batch, now=self._now()).records
+            records += ingest.write(self._db, self._encoder(), batch, now=self._now(), restore=False).records
         return records
 
     def load(

@@ -152,6 +152,13 @@ def test_a_chat_history_can_be_handed_over_whole_each_time(mem):
     assert mem.stats().records == 5
 
 
+def test_a_history_handed_over_again_does_not_bring_back_what_was_forgotten(mem):
+    first, _ = mem.observe(CHAT, session="s-1")
+    mem.forget(first.id)
+    assert [r.text for r in mem.observe(CHAT, session="s-1")] == ["Yes, last summer!"]
+    assert mem.stats().records == 1
+
+
 def test_the_same_words_twice_in_one_call_are_two_turns(mem):
     chat = [
         {"role": "user", "content": "ok"},
