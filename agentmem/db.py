@@ -102,9 +102,15 @@ class Database:
             raise
 
     @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """Lend a connection that sees one unchanging state of the file until the block ends."""
-        with self._borrow() as connection, self._storage_errors():
+    def read(self, *, fresh: bool = False) -> Iterator[Connection]:
+        """
+        Lend a connection that sees one unchanging state of the file until the block ends.
+
+        Args:
+            fresh: make one for this block alone.  One that has searched FTS5 before another connection wrote
+                makes integrity_check report damage where there is none.
+        """
+        with self._borrow(fresh) as connection, self._storage_errors():
             connection.execute("begin")
             try:
                 yield connection
@@ -128,14 +134,6 @@ class Database:
                 if connection.in_transaction:
                     connection.execute("rollback")
                 raise
-
-    def forget_connections(self) -> None:
-        """Close the idle connections, so that the next one sees the file with fresh eyes."""
-        if self.path == MEMORY:
-            return
-        with self._pool_lock:
-            while self._idle:
-                self._idle.pop().close()
 
     def stamp(self, connection: Connection) -> Stamp:
         """Return the stamp of the write under way on *connection*, later than every stamp in the file."""
@@ -199,23 +197,25 @@ class Database:
     # -- connections --------------------------------------------------------------------------------------------
 
     @contextmanager
-    def _borrow(self) -> Iterator[Connection]:
+    def _borrow(self, fresh: bool = False) -> Iterator[Connection]:
         if os.getpid() != self._pid:
             raise OpenError(f"{self.path} was opened before a fork; open it again in each process")
+        # The only connection of a memory without a file cannot be stale, and is the memory.
+        pooled = not fresh or self.path == MEMORY
         with self._turn:
             with self._pool_lock:
                 if self._closed:
                     raise OpenError(f"{self.path} is closed; open it again with Memory({self.path!r})")
-                connection = self._idle.pop() if self._idle else None
+                connection = self._idle.pop() if pooled and self._idle else None
             connection = connection or self._connect()
             try:
                 yield connection
             finally:
                 with self._pool_lock:
-                    if self._closed:
-                        connection.close()
-                    else:
+                    if pooled and not self._closed:
                         self._idle.append(connection)
+                    else:
+                        connection.close()
 
     def _connect(self) -> Connection:
         connection = Connection(self.path, self._flags)

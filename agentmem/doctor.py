@@ -63,13 +63,11 @@ def verify(db: Database) -> list[str]:
     Looks at SQLite's own structure, foreign keys, the full-text index against the records' text, and orphans
     between records, vectors and codes both ways.
     """
-    # A connection that has searched before another one wrote reports damage in FTS5 where there is none.
-    db.forget_connections()
     problems: list[str] = []
     for check in (_structure, _references, _rows, _words):
         try:
             # FTS5 takes its check as a write.
-            with db.transaction() if check is _words else db.read() as connection:
+            with db.transaction() if check is _words else db.read(fresh=True) as connection:
                 problems += check(connection)
         except StorageError as error:
             problems.append(str(error))

@@ -348,7 +348,7 @@ class Memory:
             TypeError, ValueError: an argument is not what it should be.
             ModelError: the file's vectors were made with another encoder; `rebuild` makes them again.
         """
-        from . import recall  # numpy, 0.1 s: only those who recall pay for it
+        from . import encoder, recall  # numpy, 0.1 s: only those who recall pay for it
 
         if not isinstance(query, str):
             raise TypeError(f"the query is a string, not {query!r}")
@@ -361,7 +361,7 @@ class Memory:
             self._default.narrowed(user, agent, session), now=self._now(), kinds=kinds, where=where, since=since,
             until=until, as_of=as_of, min_trust=min_trust,
         )  # fmt: skip
-        encoding = recall.encode(self._encoder(), [clean])[0]
+        encoding = encoder.encode(self._encoder(), [clean])[0]
         with self._db.read() as connection:
             ingest.match_encoder(self._db, connection, self._encoder())
             ranked = recall.best(connection, clean, encoding, seen, k=k)

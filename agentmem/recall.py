@@ -14,11 +14,9 @@ from numpy.typing import NDArray
 
 from . import rank, search
 from .db import Connection
-from .encoder import WIDTH, Encoding, encode
+from .encoder import WIDTH, Encoding
 from .scope import Predicate
 from .words import OF_ASSISTANT, OF_USER, WORD
-
-__all__ = ["Ranked", "best", "encode"]
 
 DEPTH = 400  # candidates from each arm
 LATE_DEPTH = 150  # of the shortlist, re-ranked by their token vectors
@@ -49,8 +47,8 @@ def best(connection: Connection, query: str, encoding: Encoding, seen: Predicate
     if not places:
         return []
     ids = list(places)  # ascending, so that a stable sort breaks ties by row id
-    rest = search.cosines(connection, vector, [id for id in ids if id not in near])
-    signals = _signals(query, places, [words.get(id, 0.0) for id in ids], [(near | rest).get(id, 0.0) for id in ids])
+    cosines = near | search.cosines(connection, vector, [id for id in ids if id not in near])
+    signals = _signals(query, places, [words.get(id, 0.0) for id in ids], [cosines.get(id, 0.0) for id in ids])
     base = rank.shortlist(signals)
     top = np.argsort(-base, kind="stable")[: max(LATE_DEPTH, k)]
     score, parts = rank.final(signals, top, *_late(connection, encoding, ids, signals, top))
