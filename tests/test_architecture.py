@@ -10,8 +10,9 @@ import pytest
 ROOT = Path(__file__).parent.parent / "agentmem"
 BANDS = [
     "errors",
-    "records words",
-    "scope",
+    "records words days",
+    "phrases",
+    "scope times",
     "draft encoder db rank pack exports",
     "store search",
     "ingest recall transfer doctor",
