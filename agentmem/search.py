@@ -21,8 +21,9 @@ from .scope import Predicate
 from .words import folded_phrases, folded_terms, plain_phrases
 
 MAX_TERMS = 64  # phrases of one query that are looked up in an index; a pasted page must not scan the whole of it
-MAX_UNKNOWN = 8  # words of one query that are looked for as beginnings and in two
-BEGINNING = re.compile(r"(?!\d+$)[a-z0-9]{3,32}")  # a number is found exactly, other scripts are found by parts
+MAX_UNKNOWN = 4  # words of one query that are looked for as beginnings and in two
+# What is looked for so: numbers are found exactly, and other scripts by parts.
+BEGINNING = re.compile(r"(?!\d+$)[a-z0-9\u00df-\u024f\u1e00-\u1eff]{3,32}")
 LOOK = 200  # records of a word that are looked at for one that may be seen
 ENOUGH = 1000  # records of a phrase that are counted
 MAX_ROWS = 20_000  # entries of the index of parts that one query adds up, about 2 µs each
@@ -74,10 +75,11 @@ def _phrases(connection: Connection, query: str, seen: Predicate) -> list[str]:
     words that begin so and the two that it may be made of.  Not words that end so: "thon" does not mean Python, and
     to find it SQLite would need an entry for every three letters of every record, or to read all of its words.
     """
-    said, meant = (phrases[:MAX_TERMS] for phrases in plain_phrases(query))
+    said, meant = plain_phrases(query)
+    said, meant = said[:MAX_TERMS], meant[: max(0, MAX_TERMS - len(said))]
     known = _known(connection, [*said, *meant], seen)
-    phrases = said + [phrase for phrase in meant if phrase in known]
     unknown = [word for word in said if word not in known and BEGINNING.fullmatch(word)][:MAX_UNKNOWN]
+    phrases = said + [phrase for phrase in meant if phrase in known]
     phrases += [f"{word[:i]} {word[i:]}" for word in unknown for i in range(1, len(word))]
     return [f'"{phrase}"' for phrase in phrases] + [f'"{word}"*' for word in unknown]
 

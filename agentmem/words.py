@@ -8,7 +8,8 @@ Pure.  Scripts are told apart by their Unicode blocks.
 import re
 import unicodedata
 from collections.abc import Iterator
-from functools import lru_cache
+
+WORD = re.compile(r"\w+")
 
 _FREQUENT = """
     a an the and or but if of to in on at for with from by is are was were be been being do does did has have had
@@ -21,6 +22,7 @@ STOPWORDS = frozenset(_FREQUENT.split())  # so frequent in English that they mat
 OF_ASSISTANT = frozenset(["you", "your", "yours"])
 OF_USER = frozenset(["i", "me", "my", "mine", "we", "us", "our"])
 
+# Patterns are strings, which `re` compiles when first used and keeps: together they take 10 ms of an import.
 # Marks that people leave out: accents, Hebrew points, Arabic vowel signs and the stretching tatweel.
 _MARKS = "\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u05bf-\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670\u06d6-\u06ed"
 _UNSEEN = "\u00ad\u200c\u200d\ufe00-\ufe0f"  # soft hyphen, zero-width joiners, variation selectors
@@ -32,19 +34,17 @@ _DENSE = (
     "\uaa60-\uaa7f\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff"
 )
 _LATIN = "a-z0-9\u00df-\u02af\u1e00-\u1eff"
-_SYMBOL = re.compile("[\u2190-\u2bff\U0001f000-\U0001faff]")  # arrows to emoji
+_SYMBOL = "[\u2190-\u2bff\U0001f000-\U0001faff]"  # arrows to emoji
 
 _LETTER = rf"[\w{_MARKS}{_UNSEEN}{_SIGNS}]"
-WORD = re.compile(f"{_LETTER}+")
-_PART = re.compile(rf"(?:(?!_){_LETTER})+")  # SQLite's unicode61 splits at "_" too
-_CHAIN = re.compile(rf"{_LETTER}+(?:[-.@/:\\]+{_LETTER}+)*")  # ids, paths, addresses, compounds
-_TOKEN = re.compile(rf"[A-Za-z]+(?:\+\+|#)(?!\w)|{_SYMBOL.pattern}|{WORD.pattern}")  # C++ and C# are not C
-_RUN = re.compile(rf"([{_DENSE}]+)|([{_LATIN}]+)|((?:(?![_{_DENSE}{_LATIN}])[\w{_SIGNS}])+)")
-_LEFT_OUT = re.compile(f"[{_MARKS}{_UNSEEN}]")
-# Letters that are no letter and a mark to Unicode, but to people and keyboards; Arabic and Persian ones that look alike.
+_PART = rf"(?:(?!_){_LETTER})+"  # SQLite's unicode61 splits at "_" too
+_CHAIN = rf"{_LETTER}+(?:[-.@/:\\]+{_LETTER}+)*"  # ids, paths, addresses, compounds
+_TOKEN = rf"[A-Za-z]+(?:\+\+|#)(?![A-Za-z0-9_])|{_SYMBOL}|{_LETTER}+"  # C++ and C# are not C
+_RUN = rf"([{_DENSE}]+)|([{_LATIN}]+)|((?:(?![_{_DENSE}{_LATIN}])[\w{_SIGNS}])+)"
+# Letters that are no letter and a mark to Unicode, but to people and keyboards; Arabic ones that Persian writes so.
 _ALIKE = str.maketrans(dict(zip("łøđħıىیكة", "lodhiييکه", strict=True)) | {"æ": "ae", "œ": "oe"})
 # What `unicode61 remove_diacritics 2` takes off a Latin letter, composed or not.
-_KNOWN_MARKS = re.compile("[\u0300-\u0304\u0306-\u030c\u030f\u0311\u031b\u0323-\u0328\u032d\u032e\u0330\u0331]")
+_KNOWN_MARKS = "[\u0300-\u0304\u0306-\u030c\u030f\u0311\u031b\u0323-\u0328\u032d\u032e\u0330\u0331]"
 
 
 def is_unicode(text: str) -> bool:
@@ -65,7 +65,7 @@ def plain_phrases(query: str) -> tuple[list[str], list[str]]:
         "paid" of "Is INV-20/3 paid?".  And what it may mean by them: neighbours written in one, such as "inv203", or
         "healthcare" for "health care".
     """
-    chains = [_PART.findall(chain) for chain in _CHAIN.findall(unicodedata.normalize("NFC", query).lower())]
+    chains = [re.findall(_PART, chain) for chain in re.findall(_CHAIN, unicodedata.normalize("NFC", query).lower())]
     silent = [STOPWORDS.issuperset(chain) for chain in chains]
     said: list[str] = []
     meant: list[str] = []
@@ -96,12 +96,12 @@ def folded_terms(text: str) -> str:
     """
     if text.isascii() and "++" not in text and "#" not in text:
         return ""
-    return " ".join(term for token in _TOKEN.findall(unicodedata.normalize("NFC", text)) for term in _terms(token))
+    return " ".join(term for token in re.findall(_TOKEN, unicodedata.normalize("NFC", text)) for term in _terms(token))
 
 
 def folded_phrases(query: str) -> list[str]:
     """Return FTS5 phrases that find *query*'s words, or parts of them, among `folded_terms`, each once."""
-    tokens = _TOKEN.findall(unicodedata.normalize("NFC", query))
+    tokens = re.findall(_TOKEN, unicodedata.normalize("NFC", query))
     return list(dict.fromkeys(phrase for token in tokens for phrase in _phrases(token)))
 
 
@@ -110,18 +110,18 @@ def _terms(token: str) -> Iterator[str]:
         if not token[-1].isalnum() and token[-1] != "_":
             yield token.lower()
         return
-    if _SYMBOL.match(token):
+    if re.match(_SYMBOL, token):
         yield token  # the ascii tokenizer takes it for a letter
     runs = _runs(token)
     for kind, run in runs:
         if kind != "latin":
             yield from _grams(kind, run)
-        elif len(runs) > 1 or run != _KNOWN_MARKS.sub("", unicodedata.normalize("NFD", token.lower())):
+        elif len(runs) > 1 or run != re.sub(_KNOWN_MARKS, "", unicodedata.normalize("NFD", token.lower())):
             yield run
 
 
 def _phrases(token: str) -> Iterator[str]:
-    if token[-1] in "+#" or _SYMBOL.match(token):
+    if token[-1] in "+#" or re.match(_SYMBOL, token):
         yield f'"{token.lower()}"'
         return
     for kind, run in _runs(token):
@@ -148,13 +148,13 @@ def _grams(kind: str, run: str) -> list[str]:
 
 def _runs(token: str) -> list[tuple[str, str]]:
     """Split a token, folded, where the kind of its script changes: "dense", "latin" or "spaced"."""
-    return [(("dense", "latin", "spaced")[run.lastindex - 1], run[0]) for run in _RUN.finditer(_fold(token))]
+    found = re.findall(_RUN, _fold(token))
+    return [(kind, run) for runs in found for kind, run in zip(("dense", "latin", "spaced"), runs, strict=True) if run]
 
 
-@lru_cache(4096)
 def _fold(token: str) -> str:
     """Return *token* without what people leave out or write in two ways: case, width, marks, similar letters."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", token).casefold())
     # Taken apart for the marks, put together again for what keeps them, such as Hangul and kana.
-    bare = _LEFT_OUT.sub("", unicodedata.normalize("NFD", folded))
+    bare = re.sub(f"[{_MARKS}{_UNSEEN}]", "", unicodedata.normalize("NFD", folded))
     return unicodedata.normalize("NFC", bare).translate(_ALIKE)
