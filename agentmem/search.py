@@ -22,8 +22,9 @@ from .words import folded_phrases, folded_terms, plain_phrases
 
 MAX_TERMS = 64  # phrases of one query that are looked up in an index; a pasted page must not scan the whole of it
 MAX_UNKNOWN = 4  # words of one query that are looked for as beginnings and in two
-# What is looked for so: numbers are found exactly, and other scripts by parts.
-BEGINNING = re.compile(r"(?!\d+$)[a-z0-9\u00df-\u024f\u1e00-\u1eff]{3,32}")
+# What may be the beginning of a word: numbers are found exactly, other scripts by parts, and of a word such as "lies"
+# Porter's stemmer leaves two letters, which begin many.
+BEGINNING = re.compile(r"(?!\d+$|\w{0,2}(?:ies|es|ed|ing|s|e)$)[a-z0-9\u00df-\u024f\u1e00-\u1eff]{3,32}")
 LOOK = 200  # records of a word that are looked at for one that may be seen
 ENOUGH = 1000  # records of a phrase that are counted
 MAX_ROWS = 20_000  # entries of the index of parts that one query adds up, about 2 µs each
