@@ -76,8 +76,8 @@ def _phrases(connection: Connection, query: str, seen: Predicate) -> list[str]:
     words that begin so and the two that it may be made of.  Not words that end so: "thon" does not mean Python, and
     to find it SQLite would need an entry for every three letters of every record, or to read all of its words.
     """
-    said, meant = plain_phrases(query)
-    said, meant = said[:MAX_TERMS], meant[: max(0, MAX_TERMS - len(said))]
+    said, meant = plain_phrases(query, MAX_TERMS)
+    meant = meant[: MAX_TERMS - len(said)]
     known = _known(connection, [*said, *meant], seen)
     unknown = [word for word in said if word not in known and BEGINNING.fullmatch(word)][:MAX_UNKNOWN]
     phrases = said + [phrase for phrase in meant if phrase in known]
@@ -106,7 +106,7 @@ def _by_parts(connection: Connection, query: str, seen: Predicate, limit: int) -
     if not connection.execute("select exists (select 1 from records_folded)").get:
         return {}
     total = connection.execute("select max(id) from records").get  # about how many there are, without counting
-    counts = _rarest(connection, folded_phrases(query)[:MAX_TERMS], total)
+    counts = _rarest(connection, folded_phrases(query, MAX_TERMS), total)
     weights = {phrase: math.log(1 + (total - count + 0.5) / (count + 0.5)) for phrase, count in counts.items()}
     rows = connection.execute(
         f"""select r.id, sum(w.value) as score

@@ -8,6 +8,7 @@ Pure.  Scripts are told apart by their Unicode blocks.
 import re
 import unicodedata
 from collections.abc import Iterator
+from itertools import islice
 
 WORD = re.compile(r"\w+")
 
@@ -56,29 +57,31 @@ def is_unicode(text: str) -> bool:
     return True
 
 
-def plain_phrases(query: str) -> tuple[list[str], list[str]]:
+def plain_phrases(query: str, limit: int) -> tuple[list[str], list[str]]:
     """
-    Return what to look up of *query* in the index of plain words, each once.
+    Return what to look up of *query* in the index of plain words, each once, the first *limit* of a long query.
 
     Returns:
         What it says: its telling words, and as phrases what punctuation joins: "inv 20 3", "inv", "20", "3" and
         "paid" of "Is INV-20/3 paid?".  And what it may mean by them: neighbours written in one, such as "inv203", or
         "healthcare" for "health care".
     """
-    chains = [re.findall(_PART, chain) for chain in re.findall(_CHAIN, unicodedata.normalize("NFC", query).lower())]
-    silent = [STOPWORDS.issuperset(chain) for chain in chains]
-    said: list[str] = []
-    meant: list[str] = []
-    for number, chain in enumerate(chains):
-        if silent[number] and not all(silent):
-            continue
-        if len(chain) > 1:
-            said.append(" ".join(chain))
-            meant.append("".join(chain))
-        elif number and len(chains[number - 1]) == 1 and not silent[number - 1]:
-            meant.append(chains[number - 1][0] + chain[0])
-        said += [word for word in chain if word not in STOPWORDS] or chain
-    return list(dict.fromkeys(said)), list(dict.fromkeys(meant))
+    text = unicodedata.normalize("NFC", query).lower()
+    said: dict[str, None] = {}  # in order, each once
+    meant: dict[str, None] = {}
+    before = ""
+    for match in re.finditer(_CHAIN, text):
+        chain = re.findall(_PART, match[0])
+        telling = [word for word in chain if word not in STOPWORDS]
+        if len(said) >= limit:
+            break
+        if telling and len(chain) > 1:
+            said[" ".join(chain)] = meant["".join(chain)] = None
+        elif telling and before:
+            meant[before + chain[0]] = None
+        said |= dict.fromkeys(telling)
+        before = chain[0] if telling and len(chain) == 1 else ""
+    return list(said or dict.fromkeys(re.findall(_PART, text)))[:limit], list(meant)[:limit]
 
 
 def folded_terms(text: str) -> str:
@@ -99,10 +102,14 @@ def folded_terms(text: str) -> str:
     return " ".join(term for token in re.findall(_TOKEN, unicodedata.normalize("NFC", text)) for term in _terms(token))
 
 
-def folded_phrases(query: str) -> list[str]:
-    """Return FTS5 phrases that find *query*'s words, or parts of them, among `folded_terms`, each once."""
-    tokens = re.findall(_TOKEN, unicodedata.normalize("NFC", query))
-    return list(dict.fromkeys(phrase for token in tokens for phrase in _phrases(token)))
+def folded_phrases(query: str, limit: int) -> list[str]:
+    """Return the first *limit* FTS5 phrases that find *query*'s words, or parts, among `folded_terms`, each once."""
+    found: dict[str, None] = {}
+    for token in re.finditer(_TOKEN, unicodedata.normalize("NFC", query)):
+        if len(found) >= limit:
+            break
+        found |= dict.fromkeys(islice(_phrases(token[0]), limit))
+    return list(found)[:limit]
 
 
 def _terms(token: str) -> Iterator[str]:
