@@ -60,7 +60,7 @@ def verify(db: Database) -> list[str]:
     """
     Return what is wrong with the file, one sentence each; an empty list is a sound file.
 
-    Looks at SQLite's own structure, foreign keys, the full-text index against the records' text, and orphans
+    Looks at SQLite's own structure, foreign keys, the full-text indexes against the records' text, and orphans
     between records, vectors and codes both ways.
     """
     problems: list[str] = []

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from itertools import islice
 
 WORD = re.compile(r"\w+")
+LONGEST = 20_000  # characters of a query that are read for words: more than a page, and less than 0.1 s
+LONGEST_WORD = 64  # letters of a query's word, where it is looked for by its parts
 
 _FREQUENT = """
     a an the and or but if of to in on at for with from by is are was were be been being do does did has have had
@@ -66,7 +68,7 @@ def plain_phrases(query: str, limit: int) -> tuple[list[str], list[str]]:
         "paid" of "Is INV-20/3 paid?".  And what it may mean by them: neighbours written in one, such as "inv203", or
         "healthcare" for "health care".
     """
-    text = unicodedata.normalize("NFC", query).lower()
+    text = unicodedata.normalize("NFC", query[:LONGEST]).lower()
     said: dict[str, None] = {}  # in order, each once
     meant: dict[str, None] = {}
     before = ""
@@ -105,7 +107,7 @@ def folded_terms(text: str) -> str:
 def folded_phrases(query: str, limit: int) -> list[str]:
     """Return the first *limit* FTS5 phrases that find *query*'s words, or parts, among `folded_terms`, each once."""
     found: dict[str, None] = {}
-    for token in re.finditer(_TOKEN, unicodedata.normalize("NFC", query)):
+    for token in re.finditer(_TOKEN, unicodedata.normalize("NFC", query[:LONGEST])):
         if len(found) >= limit:
             break
         found |= dict.fromkeys(islice(_phrases(token[0]), limit))
@@ -142,6 +144,7 @@ def _phrases(token: str) -> Iterator[str]:
             yield f'"{run}"*' if len(run) == 2 else f'"{run}"'
         else:
             # Endings change, and Arabic writes its article as part of the word.
+            run = run[:LONGEST_WORD]
             stem = run.removeprefix("ال") if len(run) > 4 else run
             for part in dict.fromkeys((run, stem, stem[: max(4, len(stem) - 2)])):
                 yield f'"{" ".join(_grams(kind, part))}"'
