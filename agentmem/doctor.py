@@ -60,11 +60,11 @@ def verify(db: Database) -> list[str]:
     """
     Return what is wrong with the file, one sentence each; an empty list is a sound file.
 
-    Looks at SQLite's own structure, foreign keys, the full-text index against the records' text, and orphans
+    Looks at SQLite's own structure, foreign keys, the full-text indexes against the records' text, and orphans
     between records, vectors and codes both ways.
     """
     problems: list[str] = []
-    for check in (_structure, _references, _rows, _words):
+    for check in (_structure, _references, _rows, _words, _parts):
         try:
             # FTS5 takes its check as a write.
             with db.transaction() if check is _words else db.read(fresh=True) as connection:
@@ -90,6 +90,11 @@ def _rows(connection: Connection) -> list[str]:
 def _words(connection: Connection) -> list[str]:
     agree = search.words_agree(connection)
     return [] if agree else ["the full-text index does not agree with the records; run rebuild"]
+
+
+def _parts(connection: Connection) -> list[str]:
+    agree = search.parts_agree(connection)
+    return [] if agree else ["the full-text index of other languages does not agree with the records; run rebuild"]
 
 
 def rebuild(db: Database, encoder: Encoder, progress: Callable[[int, int], None] | None = None) -> None:

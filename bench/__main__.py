@@ -12,7 +12,7 @@ from rich.table import Table
 
 from agentmem import encoder
 
-from . import model, recall, speed
+from . import fuzz, model, recall, speed
 
 DATA_HELP = """Folder with evaluation sets, each a folder of its own: items.jsonl and questions.jsonl (memory),
 or corpus.jsonl and queries.jsonl (IR).  They are not part of agentmem; see bench/README.md."""
@@ -70,6 +70,20 @@ def write_command(data: Path, rounds: int, out: Path | None) -> None:
     ratios = sorted(result["ratio"] for result in results)
     console.print(f"ratio, median of {rounds}: {ratios[len(ratios) // 2]:.3f}")
     _write(out, results)
+
+
+@main.command("fuzz")
+@click.option("--items", default=10_000, help="How many records.")
+@click.option("--queries", default=20_000, help="How many strings are asked.")
+@click.option("--json", "out", type=click.Path(path_type=Path), help="Write the figures here too.")
+def fuzz_command(items: int, queries: int, out: Path | None) -> None:
+    """Ask strings that nobody would think of; each that raises or takes a second fails the run."""
+    with progress.status("") as status:
+        result = fuzz.measure(items, queries, lambda text: status.update(f"{text} …"))
+    console.print(f"{queries:,} queries of {items:,} records: p50 {result['p50']} ms, max {result['max']} ms")
+    _write(out, [result])
+    if result["failures"]:
+        raise click.ClickException("\n".join(result["failures"][:20]))
 
 
 @main.command("model")

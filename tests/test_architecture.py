@@ -31,6 +31,7 @@ TABLE_OWNER = {
     "scopes": "store",
     "tombstones": "store",
     "records_fts": "search",
+    "records_folded": "search",
     "vectors": "search",
     "token_codes": "search",
 }

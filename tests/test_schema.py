@@ -14,7 +14,9 @@ import agentmem
 from agentmem import Memory, OpenError
 
 MIGRATION = Path(agentmem.__file__).parent / "migrations" / "0001_base.sql"
-TABLES = {"meta", "devices", "scopes", "records", "tombstones", "vectors", "token_codes", "records_fts"}
+TABLES = {"meta", "devices", "scopes", "records", "tombstones", "vectors", "token_codes", "records_fts"} | {
+    "records_folded"
+}
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 -- Schema 1.  Instants are UTC milliseconds since 1970.  Intervals are half-open: from <= t < to.
 -- Tables of truth: devices, scopes, records, tombstones.
--- Derived, made again by rebuild(): vectors, token_codes, records_fts.
+-- Derived, made again by rebuild(): vectors, token_codes, records_fts, records_folded.
 
 create table meta (                  -- what the file knows about itself
     key text primary key,            -- 'device', 'clock', 'encoder'
@@ -77,6 +77,12 @@ create virtual table records_fts using fts5 (  -- derived: full text over the re
     content="records",               -- double quotes: other tools look for exactly this
     content_rowid="id",              -- the record
     tokenize="porter unicode61 remove_diacritics 2" -- English stems; accents do not matter
+);
+
+create virtual table records_folded using fts5 ( -- derived: what records_fts cannot find of text that is not plain English
+    terms,                           -- words.folded_terms of speaker and text: parts of words, in one spelling
+    content="",                      -- the terms are kept in the index alone
+    tokenize="ascii tokenchars '+#'" -- terms are split at spaces and, beyond ASCII, nowhere: in every version of SQLite
 );
 
 create view memories as              -- for people with an SQL shell: what is true now, newest first
