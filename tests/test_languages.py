@@ -29,7 +29,7 @@ def nfd(text: str) -> str:
 
 PAGE = " ".join(f"word{number} lies beside the boiler of house {number % 97}" for number in range(250))
 
-# The first 23 are those of Google ADK's own test of non-Latin search, "refused" ones included.
+# The texts, queries and answers of the first 22 are those of Google ADK's test of non-Latin search (Apache-2.0).
 CASES = {
     "a Japanese word": ("私の名前は太郎です", "太郎", True),
     "a Japanese word that is not there": ("私の名前は太郎です", "天気", False),
