@@ -20,7 +20,7 @@ from pathlib import Path
 
 import apsw
 
-from .errors import OpenError, StorageError
+from .errors import ModelError, OpenError, StorageError
 from .records import new_id, tick
 from .words import is_unicode
 
@@ -145,6 +145,10 @@ class Database:
         connection.execute("update meta set value = ? where key = 'clock'", (str(hlc),))
         return Stamp(hlc, int(device))
 
+    def mark_erased(self, connection: Connection, stamp: Stamp) -> None:
+        """Note that records went or were read anew: what is held in memory of the file must be read again."""
+        connection.execute("insert or replace into meta (key, value) values ('erased', ?)", (str(stamp.hlc),))
+
     def encoder_id(self, connection: Connection) -> str | None:
         """Return the id of the encoder that the file's vectors were made with; None before the first."""
         row = connection.execute("select value from meta where key = 'encoder'").fetchone()
@@ -153,6 +157,12 @@ class Database:
     def set_encoder_id(self, connection: Connection, id: str) -> None:
         """Note which encoder the file's vectors are made with."""
         connection.execute("insert or replace into meta (key, value) values ('encoder', ?)", (id,))
+
+    def match_encoder(self, connection: Connection, id: str) -> None:
+        """Raise ModelError where the file's vectors are of another encoder than *id*: the two cannot be compared."""
+        found = self.encoder_id(connection)
+        if found not in (None, id):
+            raise ModelError(f"{self.path} holds vectors of {found}, this is {id}; rebuild() makes them again")
 
     def empty_log(self) -> bool:
         """Write the -wal back and truncate it; return False where a reader still holds it open."""

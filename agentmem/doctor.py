@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from . import search, store
+from . import fulltext, search, store
 from .db import Connection, Database
 from .errors import StorageError
 from .records import Stats, batches, moment_or_none
@@ -24,6 +24,8 @@ CHECKS = {
     "records have no token codes; run rebuild": "records where id not in (select id from token_codes)",
     "vectors belong to no record; run rebuild": "vectors where id not in (select id from records)",
     "token codes belong to no record; run rebuild": "token_codes where id not in (select id from records)",
+    "records have no traits; run rebuild": "records where id not in (select id from traits)",
+    "traits belong to no record; run rebuild": "traits where id not in (select id from records)",
     "vectors are zero; run rebuild": "vectors where vector = zeroblob(384)",
     "forgotten records are still here": "records where uid in (select uid from tombstones)",
     "records hold both now and no longer": "records where status = 'active' and valid_to is not null",
@@ -88,12 +90,12 @@ def _rows(connection: Connection) -> list[str]:
 
 
 def _words(connection: Connection) -> list[str]:
-    agree = search.words_agree(connection)
+    agree = fulltext.words_agree(connection)
     return [] if agree else ["the full-text index does not agree with the records; run rebuild"]
 
 
 def _parts(connection: Connection) -> list[str]:
-    agree = search.parts_agree(connection)
+    agree = fulltext.parts_agree(connection)
     return [] if agree else ["the full-text index of other languages does not agree with the records; run rebuild"]
 
 
@@ -110,7 +112,9 @@ def rebuild(db: Database, encoder: Encoder, progress: Callable[[int, int], None]
     from .encoder import encode  # numpy, which the encoder has loaded already
 
     with db.transaction() as connection:
-        search.rebuild_words(connection)
+        fulltext.rebuild(connection)
+        search.rebuild_traits(connection)
+        db.mark_erased(connection, db.stamp(connection))
         search.clear_vectors(connection)
         db.set_encoder_id(connection, encoder.id)
     with db.read() as connection:

@@ -9,10 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import search, store
+from . import fulltext, search, store
 from .db import Connection, Database, Stamp
 from .draft import REMEMBER_FIELDS, Draft, draft, merged, read_message
-from .errors import ModelError
 from .records import Record, Row, moment
 from .scope import Predicate, Scope
 
@@ -104,7 +103,7 @@ def write(db: Database, encoder: Encoder, drafts: Sequence[Draft], *, now: int, 
             if row is None and (restore or not store.forgotten(connection, made)):
                 encoding = encodings.get(made.content_hash) or _encode(encoder, [made])[made.content_hash]
                 row = store.insert(connection, made, now=now, stamp=stamp)
-                search.index(connection, Row(row, made.speaker, made.text), encoding.quantised, encoding.codes)
+                _index(connection, row, made, encoding)
                 added += 1
             rows[made.content_hash] = row
         return _written(connection, drafts, rows, added=added)
@@ -128,23 +127,22 @@ def replace(db: Database, encoder: Encoder, old: Record, made: Draft, own: Predi
         stamp = claim(db, connection, encoder)
         store.supersede(connection, old.id, at=now if made.occurred_at is None else made.occurred_at, stamp=stamp)
         row = store.insert(connection, made, now=now, stamp=stamp, supersedes=old.id)
-        search.index(connection, Row(row, made.speaker, made.text), encoding.quantised, encoding.codes)
+        _index(connection, row, made, encoding)
         return store.fetch(connection, [row])[row]
+
+
+def _index(connection: Connection, id: int, made: Draft, encoding: Encoding) -> None:
+    row = Row(id, made.speaker, made.text, made.occurred_at)
+    fulltext.index(connection, row)
+    search.index(connection, row, encoding.quantised, encoding.codes)
 
 
 def claim(db: Database, connection: Connection, encoder: Encoder) -> Stamp:
     """Return the stamp for a write, after seeing to it that the file's vectors are *encoder*'s."""
     if db.encoder_id(connection) is None:
         db.set_encoder_id(connection, encoder.id)
-    match_encoder(db, connection, encoder)
+    db.match_encoder(connection, encoder.id)
     return db.stamp(connection)
-
-
-def match_encoder(db: Database, connection: Connection, encoder: Encoder) -> None:
-    """Raise ModelError where the file's vectors are another encoder's: the two cannot be compared."""
-    found = db.encoder_id(connection)
-    if found not in (None, encoder.id):
-        raise ModelError(f"{db.path} holds vectors of {found}, this is {encoder.id}; rebuild() makes them again")
 
 
 def _encode(encoder: Encoder, drafts: Sequence[Draft]) -> dict[bytes, Encoding]:

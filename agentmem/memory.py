@@ -14,14 +14,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from . import doctor, ingest, pack, scope, search, store
+from . import doctor, erase, ingest, pack, scope, store
 from .db import Database
 from .draft import draft
-from .records import Context, Erasure, Hit, ImportReport, Instant, Record, Stats, batches, instant
+from .records import Context, Erasure, Hit, ImportReport, Instant, Record, Stats, Strategy, batches, instant
 from .scope import Predicate, Scope
 
 if TYPE_CHECKING:
     from .encoder import Encoder
+    from .recall import Finder
 
 BATCH = 256  # records encoded together and written in one transaction
 MAX_K = 1_000
@@ -64,6 +65,7 @@ class Memory:
         self._clock = now
         self._default = Scope().narrowed(user, agent, session)
         self._given_encoder = encoder
+        self._finder: Finder | None = None  # made by the first recall
         self._db = Database(path, durability=durability, now=self._now)
 
     # -- writing ------------------------------------------------------------------------------------------------
@@ -296,15 +298,7 @@ class Memory:
                 "forget takes an id, where=…, user=…, agent=… or session=…; alone it would erase everything"
             )
         wanted = scope.within(self._default.narrowed(user, agent, session), where=where, active=where is not None)
-        with self._db.transaction() as connection:
-            if id is not None:
-                store.find(connection, id, wanted)
-            named = store.matching(connection, wanted) if id is None else [id]
-            uids = [record.id for record in store.versions(connection, named, own)]
-            if uids:
-                search.unindex(connection, store.rows(connection, uids))
-                store.delete(connection, uids, now=self._now(), stamp=self._db.stamp(connection))
-        return Erasure(tuple(uids), self._db.empty_log())
+        return erase.forget(self._db, id, wanted, own, now=self._now())
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -323,6 +317,8 @@ class Memory:
         as_of: Instant | None = None,
         min_score: float = 0.0,
         min_trust: float = 0.0,
+        half_life_days: float = 90.0,
+        strategy: Strategy | None = None,
         explain: bool = False,
     ) -> Hits:
         """
@@ -334,12 +330,16 @@ class Memory:
             kinds: only these kinds of record.
             where: a filter over metadata: {"field": value}, or with mem0's operators {"field": {"gte": 3}}:
                 eq ne in nin gt gte lt lte contains icontains, combined by AND, OR, NOT.
-            since, until: only what occurred in since <= t < until.
+            since, until: only what occurred, or speaks of a time, in since <= t < until: "yesterday", said on 8 May,
+                speaks of 7 May.
             as_of: what held at that moment, revised since or not; default is what holds now.
-            min_score: 0..1.  A score is the share of what a candidate would have that is best by every signal which
-                tells any apart: it compares the hits of one query, and says little across queries.
+            min_score: 0..1.  A score is the chance that the hit is what was sought, and falls where nothing fits:
+                see "Knowing that it does not know" in the README for what a threshold lets through.
             min_trust: 0..1.
-            explain: give each hit the part of its score that each signal made, in `why`; they sum to the score.
+            half_life_days: of recency, which takes at most a twentieth off a sum; float("inf") for none.
+            strategy: ranks in the place of ours: called with the query and the candidates, about 100 hits with `why`,
+                it returns those that it wants, best first.
+            explain: give each hit each signal's part in `why`, in log-odds: score = 1 / (1 + exp(-sum of parts)).
 
         Returns:
             Hits, best first, ties by age in the file.
@@ -357,20 +357,17 @@ class Memory:
         clean = query.replace("\0", " ").encode("utf-8", "replace").decode()
         _check_count("k", k, 1, MAX_K)
         scope.check_share("min_score", min_score)
+        now = self._now()
         seen = scope.visible(
-            self._default.narrowed(user, agent, session), now=self._now(), kinds=kinds, where=where, since=since,
+            self._default.narrowed(user, agent, session), now=now, kinds=kinds, where=where, since=since,
             until=until, as_of=as_of, min_trust=min_trust,
         )  # fmt: skip
-        encoding = encoder.encode(self._encoder(), [clean])[0]
-        with self._db.read() as connection:
-            ingest.match_encoder(self._db, connection, self._encoder())
-            ranked = recall.best(connection, clean, encoding, seen, k=k)
-            records = store.fetch(connection, [found.id for found in ranked])
-        return [
-            Hit(records[found.id], found.score, found.why if explain else None)
-            for found in ranked
-            if found.score >= min_score
-        ]
+        self._finder = self._finder or recall.Finder(self._db)
+        half_life = scope.check_days("half_life_days", half_life_days)
+        question = recall.Question(clean, encoder.encode(self._encoder(), [clean])[0], now, half_life)
+        return self._finder.hits(
+            question, self._encoder().id, seen, k=k, min_score=min_score, explain=explain, strategy=strategy
+        )
 
     def context(
         self,
@@ -388,6 +385,7 @@ class Memory:
         as_of: Instant | None = None,
         min_score: float = 0.0,
         min_trust: float = 0.0,
+        strategy: Strategy | None = None,
     ) -> Context:
         """
         Recall, and put what was found into a block of text for a prompt.
@@ -402,7 +400,7 @@ class Memory:
         _check_count("budget_tokens", budget_tokens, 1)
         hits = self.recall(
             query, k=k, user=user, agent=agent, session=session, kinds=kinds, where=where, since=since, until=until,
-            as_of=as_of, min_score=min_score, min_trust=min_trust,
+            as_of=as_of, min_score=min_score, min_trust=min_trust, strategy=strategy,
         )  # fmt: skip
         return pack.pack(hits, budget_tokens=budget_tokens, count_tokens=self._encoder().count_tokens)
 

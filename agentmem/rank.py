@@ -2,8 +2,8 @@
 Pure ranking: from the signals of each candidate to one score, in two steps.
 
 `shortlist` scores every candidate from what the indexes say of it and its neighbours, cheaply; `final` adds late
-interaction for the best of them and sums all signals by WEIGHTS.  Every function takes and returns arrays over the
-same n candidates; none reads a file or a clock.
+interaction for the best of them, sums all signals by WEIGHTS, and turns the sum into the chance that the candidate is
+what was sought.  Every function takes and returns arrays over the same n candidates; none reads a file or a clock.
 """
 
 from __future__ import annotations
@@ -25,31 +25,50 @@ LEXICAL_SHARE = 0.6  # of the fused score; the rest is the vector's
 PREVIOUS, NEXT = 0.4, 0.1  # share of a neighbour's score that a short turn takes over
 SESSION_SHARE, SESSION_BEST = 0.3, 3  # a conversation's three best candidates vouch for the others
 ASKED_SHARE = 0.2  # for a turn of the one whom the question is about
+TIME_SHARE = 0.3  # for a turn of the time that the question names
 
-# What has no turn before it leans on itself, by this share: with 0, a note would stand back behind conversations;
-# with 1, the first turn of each would push forward.
-ALONE = 0.5
+# What has no turn before it leans on what that would be expected to have: among candidates of locomo-dev, the turn
+# before has .80 of a turn's own lexical score and .59 of its cosine (.86 and .79 on longmemeval-pool-dev), and the
+# turns beside it raise its late interaction by .012 (.015).  With less, a note would stand back behind conversations.
+# What only asks leans on nothing: it is no answer to anything.
+ALONE_LEXICAL, ALONE_COSINE, ALONE_TOKENS = 0.8, 0.7, 0.015
+ALONE_ANSWER = 0.5  # of what asks itself
+
+LEAST_SPREAD = 0.1  # between the best and the least similarity of tokens; in a small memory it may all be noise
+ECHO = 0.35  # what is left of a match with what only asks: it is like the question, and no answer
+TOKENS_AT_ONCE = 16  # of the query, so that what is counted stays in the cache
 
 # Late interaction: how much a match in the turn before or after counts.
 PREVIOUS_TOKENS, NEXT_TOKENS = 0.6, 0.5
 
-# The second step.  Fitted by listwise softmax regression (Cao et al. 2007, ListNet, https://doi.org/10.1145/1273496.1273513)
-# on locomo-dev, longmemeval-pool-dev, SciFact and NFCorpus together, each set weighing the same; fitted on one half of
-# a set and asked on the other, results differ by less than .01.
+# The second step.  Fitted by listwise softmax regression (Cao et al. 2007, ListNet,
+# https://doi.org/10.1145/1273496.1273513) on locomo-dev, longmemeval-pool-dev, SciFact and NFCorpus together, where
+# the memory sets weigh twice; bench/RESULTS.md has what each signal gives, and what a fit on one half of the sets
+# gives on the other.
 WEIGHTS: Mapping[str, float] = {
-    "lexical": 2.1,  # BM25, as a share of the best
-    "cosine": 1.3,  # of the sentence vectors, as a share of the best
-    "previous lexical": 1.3,  # of the turn before, for a short turn
-    "previous cosine": 0.4,
-    "earlier lexical": 1.4,  # of the turn before that
-    "late": 3.3,  # mean over the query's tokens of their best match in the turn or, discounted, beside it
-    "weakest": 0.6,  # the query token that the turn matches least: does it answer the whole question?
-    "session": 1.4,  # mean late interaction of the conversation's three best
-    "named": 1.8,  # said by the one speaker whom the question names
-    "role": 1.6,  # "I" asks about what the user said, "you" about the assistant
-    "answers": 0.4,  # the turn before ends with a question mark
+    "lexical": 1.6,  # BM25, as a share of the best
+    "cosine": 0.9,  # of the sentence vectors, as a share of the best
+    "previous lexical": 1.2,  # of the turn before, for a short turn
+    "previous cosine": 0.7,
+    "earlier lexical": 1.1,  # of the turn before that
+    "late": 2.7,  # how far the query's tokens are matched, in the turn or beside it, better than by other candidates
+    "weakest": 0.7,  # the query token that the turn matches least: does it answer the whole question?
+    "session": 2.0,  # mean late interaction of the conversation's three best
+    "named": 2.2,  # said by the one speaker whom the question names
+    "role": 1.8,  # "I" asks about what the user said, "you" about the assistant
+    "answers": 0.5,  # the turn before ends with a question mark
+    "time": 3.6,  # said at, or speaking of, the time that the question names
+    "when": 1.8,  # speaks of a time, where the question asks for one
+    "states": 0.7,  # holds more than questions
+    "tells": 0.4,  # says what somebody did or what happened to them
 }
-IMPORTANCE_SHARE, CONFIDENCE_SHARE = 0.1, 0.1  # the most that these can move a score: a tenth
+# From a sum of weighted signals to a chance: logistic regression (Platt 1999) on the first ten hits of locomo-dev's
+# questions, asked of their own conversation and of another one.
+SCALE = 0.83
+KNOWN, KNOWN_BIAS = (5.6, 0.8), -12.8  # of the best late interaction and the best cosine
+LIKELY = 0.045  # a min_score that keeps 92 % of found answers; what it lets through: `python -m bench known`
+
+IMPORTANCE_SHARE, CONFIDENCE_SHARE, RECENCY_SHARE = 0.1, 0.1, 0.05  # the most that these can take off a sum
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +85,20 @@ class Signals:
     asks: Floats  # (n,) 1 where the text ends with a question mark
     named: Floats  # (n,) 1 where the speaker is the only one whom the query names
     role: Floats  # (n,) 1 where the role is the one that the query asks about
+    time: Floats  # (n,) 0..1, how much of its time lies in the time that the query names
+    when: Floats  # (n,) 1 where it speaks of a time and the query asks for one
+    states: Floats  # (n,) 1 where it holds more than questions
+    tells: Floats  # (n,) 0..1, how much it says of what happened
     importance: Floats  # (n,) 0..1
     confidence: Floats  # (n,) 0..1
+    recency: Floats  # (n,) 0..1
 
 
 def shortlist(signals: Signals) -> Floats:
-    """Return (n,) scores from the indexes alone, the best 1 before what is added for whom the question is about."""
+    """Return (n,) scores from the indexes alone, the best 1 before what is added for whom and when the query names."""
     score = lift_sessions(lean_on_neighbours(fuse(signals.lexical, signals.cosine), signals), signals)
-    return np.asarray(_by_best(score) + ASKED_SHARE * (signals.named + signals.role), np.float32)
+    asked = ASKED_SHARE * (signals.named + signals.role) + TIME_SHARE * signals.time
+    return np.asarray(_by_best(score) + asked, np.float32)
 
 
 def fuse(lexical: Floats, cosine: Floats) -> Floats:
@@ -126,72 +151,123 @@ def max_similarity(query: Floats, codes: Sequence[bytes | None], width: int) -> 
     Return (q, n): for each query token and candidate, the largest similarity to one of the candidate's tokens.
 
     Args:
-        query: (q, width) unit vectors of the query's tokens.
+        query: (q, width) vectors of the query's tokens, of any length; width is a multiple of 64.
         codes: n blobs of width/8 bytes a token, the signs of its vector; None or b"" scores 0.
 
-    The sign vector of a token, divided by √width, has length 1, so the dot product is an estimate of the cosine.
-    Source: MaxSim, Khattab & Zaharia 2020 (ColBERT), https://arxiv.org/abs/2004.12832; one bit per component loses
-    nothing measurable here (.762 against .762 at 10 on LoCoMo).
+    A token's signs and a query token's levels (see `_levels`) stand for their vectors, so that a dot product is a count
+    of bits: an estimate of the cosine.  Source: MaxSim, Khattab & Zaharia 2020 (ColBERT),
+    https://arxiv.org/abs/2004.12832; more bits on the query's side than on the stored one, as in RaBitQ, Gao & Long
+    2024, https://arxiv.org/abs/2405.12497.  On the dev sets floats on both sides give the same as this within .003.
     """
     counts = np.array([len(code or b"") * 8 // width for code in codes])
     found = np.zeros((len(query), len(codes)), np.float32)
     if not counts.any():
         return found
-    packed = np.frombuffer(b"".join(code for code in codes if code), np.uint8)
-    products = np.empty((len(packed) * 8 // width, len(query)), np.float32)  # (t, q)
-    # 64 tokens at a time: their floats stay in the cache, and the product is too small for OpenBLAS to share out
-    # among threads, which wait for each other when the machine is busy (1.5 ms against 39 ms).
-    step = 64 * width // 8
-    for start in range(0, len(packed), step):
-        bits = np.unpackbits(packed[start : start + step]).reshape(-1, width)
-        first = start * 8 // width
-        np.matmul(bits.astype(np.float32), query.T, out=products[first : first + len(bits)])
-    similarity = 2 * products - query.sum(1)  # q·sign = 2 q·bit - Σq
+    bits = np.frombuffer(b"".join(code for code in codes if code), np.uint64).reshape(-1, width // 64)
+    words = np.ascontiguousarray(bits.T)  # (width / 64, t)
+    ones = np.bitwise_count(words).sum(0, dtype=np.int16)  # (t,)
     filled = np.flatnonzero(counts)
     starts = np.concatenate(([0], np.cumsum(counts[filled])[:-1]))
-    found[:, filled] = np.maximum.reduceat(similarity, starts, axis=0).T / np.float32(np.sqrt(width))
+    high, low, total, scale = _levels(query)
+    for first in range(0, len(query), TOKENS_AT_ONCE):
+        some = slice(first, first + TOKENS_AT_ONCE)
+        dot = np.zeros((len(high[some]), len(ones)), np.int16)  # Σ level × bit
+        for word, two, one in zip(words, high[some].T, low[some].T, strict=True):
+            dot += np.bitwise_count(two[:, None] & word) * np.uint8(2) + np.bitwise_count(one[:, None] & word)
+        # Σ (level - 3/2) (2 bit - 1) = 2 Σ level × bit - Σ level - 3 Σ bit + 3/2 width
+        best = np.maximum.reduceat(2 * dot - 3 * ones, starts, axis=1)
+        found[some, filled] = (best - total[some, None] + 1.5 * width) * scale[some, None]
     return found
 
 
+def _levels(query: Floats) -> tuple[NDArray[np.uint64], NDArray[np.uint64], Floats, Floats]:
+    """
+    Round each component to one of four levels, 0 to 3, for -3/2 to 3/2 steps.
+
+    Returns:
+        The levels' high and low bits (q, width / 64); their sums (q,); and what makes a cosine of a dot product (q,).
+    """
+    reach = np.maximum(0.6 * np.abs(query).max(1, keepdims=True), 1e-12)  # the rare larger ones are cut
+    level = np.clip(np.rint((query / reach + 1) * 1.5), 0, 3).astype(np.uint8)
+    length = np.sqrt(np.square(level - np.float32(1.5)).sum(1) * query.shape[1])
+    high, low = (np.packbits(level >> bit & 1, axis=1).view(np.uint64) for bit in (1, 0))
+    return high, low, level.sum(1).astype(np.float32), (1 / length).astype(np.float32)
+
+
 def final(
-    signals: Signals, top: Places, own: Floats, previous: Floats, following: Floats
+    signals: Signals,
+    top: Places,
+    own: Floats,
+    previous: Floats,
+    following: Floats,
+    weights: Mapping[str, float] = WEIGHTS,
 ) -> tuple[Floats, dict[str, Floats]]:
     """
-    Return (m,) final scores 0..1 of the candidates *top*, and for each signal in WEIGHTS its part of them.
+    Return (m,) chances 0..1 that each of the candidates *top* is what was sought, and what each signal adds to it.
 
     Args:
         signals: of all n candidates.
         top: (m,) indexes of those to be scored.
         own, previous, following: (q, m) `max_similarity` of each, and of the turns before and after it, 0 where
             there is none.
+        weights: of the signals; one that is left out does not count.
 
-    A score is the share of what a candidate would have that is best by every signal which tells any apart.
-    Importance and confidence lower it by up to a tenth each, so that they never bury a strong match.
+    Returns:
+        The chance, 1 / (1 + exp(-sum of parts)), and the parts (m,) of each signal and of "known", in log-odds.
+        "known" is the same for all: how well the best candidates fit, by a measure that compares across queries.
+
+    Importance, confidence and recency take up to a tenth, a tenth and a twentieth off a sum, so that they never bury a
+    strong match.
     """
-    values = _values(signals, top, own, previous, following)
-    telling = [name for name, value in values.items() if value.max() > 0]
-    most = sum(WEIGHTS[name] for name in telling) or 1.0
-    doubt = IMPORTANCE_SHARE * (1 - signals.importance[top]) + CONFIDENCE_SHARE * (1 - signals.confidence[top])
-    parts = {name: WEIGHTS[name] * value * (1 - doubt) / most for name, value in values.items()}
-    return np.sum(list(parts.values()), axis=0, dtype=np.float32), parts
-
-
-def _values(signals: Signals, top: Places, own: Floats, previous: Floats, following: Floats) -> dict[str, Floats]:
-    lexical, cosine, need = _by_best(signals.lexical), _by_best(_above_floor(signals.cosine)), _need(signals)
     window = np.maximum(own, np.maximum(PREVIOUS_TOKENS * previous, NEXT_TOKENS * following))
+    alone = (signals.previous[top] < 0).astype(np.float32) + (signals.next[top] < 0)
+    window += ALONE_TOKENS / 2 * alone
+    values = _values(signals, top, own, window)
+    doubt = (
+        IMPORTANCE_SHARE * (1 - signals.importance[top])
+        + CONFIDENCE_SHARE * (1 - signals.confidence[top])
+        + RECENCY_SHARE * (1 - signals.recency[top])
+    )
+    sure = SCALE * (1 - doubt)
+    parts = {name: weight * sure * values[name] for name, weight in weights.items()}
+    parts["known"] = np.full(len(top), known(window, signals.cosine), np.float32)
+    odds = np.sum(list(parts.values()), axis=0, dtype=np.float32)
+    return np.asarray(1 / (1 + np.exp(-odds)), np.float32), parts
+
+
+def known(window: Floats, cosine: Floats) -> float:
+    """
+    Return log-odds that the memory knows what is asked, from the best that any candidate has.
+
+    Args:
+        window: (q, m) similarities of the query's tokens with the best candidates and their neighbours.
+        cosine: (n,) of all candidates.
+    """
+    late, whole = KNOWN
+    return float(late * window.mean(0).max() + whole * cosine.max() + KNOWN_BIAS)
+
+
+def _values(signals: Signals, top: Places, own: Floats, window: Floats) -> dict[str, Floats]:
+    lexical, cosine, need = _by_best(signals.lexical), _by_best(_above_floor(signals.cosine)), _need(signals)
     before = np.where(signals.previous >= 0, signals.previous[np.maximum(signals.previous, 0)], -1)
+    usual = window.mean(1, keepdims=True)  # what a query token finds in any candidate says nothing
+    told = (ECHO + (1 - ECHO) * signals.states)[top]
     return {
-        "lexical": lexical[top],
+        "lexical": told * lexical[top],
         "cosine": cosine[top],
-        "previous lexical": (need * _at(lexical, signals.previous, ALONE * lexical))[top],
-        "previous cosine": (need * _at(cosine, signals.previous, ALONE * cosine))[top],
-        "earlier lexical": (need * _at(lexical, before, ALONE * lexical))[top],
-        "late": _spread(window.mean(0)),
+        "previous lexical": (need * _at(lexical, signals.previous, ALONE_LEXICAL * lexical * signals.states))[top],
+        "previous cosine": (need * _at(cosine, signals.previous, ALONE_COSINE * cosine * signals.states))[top],
+        "earlier lexical": (need * _at(lexical, before, ALONE_LEXICAL * lexical * signals.states))[top],
+        "late": told * _spread(np.maximum(window - usual, 0).mean(0)),
         "weakest": _spread(own.min(0)),
         "session": session_mean(_spread(own.mean(0)), _take(signals, top)),
         "named": signals.named[top],
         "role": signals.role[top],
-        "answers": _at(signals.asks, signals.previous, ALONE * signals.asks)[top],
+        "answers": _at(signals.asks, signals.previous, ALONE_ANSWER * signals.asks * signals.states)[top],
+        "time": signals.time[top],
+        "when": signals.when[top],
+        "states": signals.states[top],
+        "tells": signals.tells[top],
     }
 
 
@@ -219,9 +295,8 @@ def _by_best(score: Floats) -> Floats:
 
 
 def _spread(score: Floats) -> Floats:
-    """Spread *score* over 0..1; what is equal everywhere tells nothing and is 1."""
-    spread = np.ptp(score)
-    return np.asarray((score - score.min()) / spread if spread > 1e-9 else np.ones_like(score), np.float32)
+    """Spread *score* from 0 for the least to 1 for the best; what differs by less than LEAST_SPREAD tells less."""
+    return np.asarray((score - score.min()) / max(np.ptp(score), LEAST_SPREAD), np.float32)
 
 
 def _at(score: Floats, index: Places, missing: Floats | float) -> Floats:

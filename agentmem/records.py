@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
@@ -56,6 +56,7 @@ class Row:
     id: int  # local row number
     speaker: str | None
     text: str
+    at: int | None = None  # UTC ms, when it was said
 
     @property
     def indexed_text(self) -> str:
@@ -68,8 +69,10 @@ class Hit:
     """A record that recall found, and how well it fits the query."""
 
     record: Record
-    score: float  # 0..1, higher is better
-    why: Mapping[str, float] | None = None  # with explain=True: the part that each signal made; they sum to the score
+    score: float  # 0..1, higher is better: the chance that it is what was sought
+    why: Mapping[str, float] | None = (
+        None  # with explain=True: each signal's part; score = 1 / (1 + exp(-sum of parts))
+    )
 
     @property
     def id(self) -> str:
@@ -85,6 +88,11 @@ class Hit:
     def metadata(self) -> Mapping[str, object]:
         """The record's metadata."""
         return self.record.metadata
+
+
+# What `recall` takes to rank in its stead: the query and the candidates, best first, with every signal in `why` → those
+# that it wants, best first.
+Strategy = Callable[[str, list[Hit]], Iterable[Hit]]
 
 
 @dataclass(frozen=True, slots=True)

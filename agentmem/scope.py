@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from .records import Instant, instant
+from .records import FIRST_INSTANT, LAST_INSTANT, Instant, instant
 from .words import is_unicode
 
 Value = str | int | float | bytes | None
@@ -64,6 +64,14 @@ def check_share(name: str, value: object) -> float:
     return float(value)
 
 
+def check_days(name: str, value: object) -> float:
+    """Return *value*, a number above 0, as a float; ValueError where it is not one."""
+    large = isinstance(value, int) and value.bit_length() > 1000  # more than a float can hold
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0 or large:
+        raise ValueError(f"{name} is a number of days above 0, not {value!r:.80}")
+    return float(value)
+
+
 def within(
     scope: Scope, *, now: int | None = None, where: Mapping[str, object] | None = None, active: bool = False
 ) -> Predicate:
@@ -105,7 +113,7 @@ def visible(
         now: UTC milliseconds; records that expired by then are out.
         kinds: only these kinds; None is all.
         where: a filter over metadata, see `metadata_filter`.
-        since, until: only what occurred in since <= t < until; what has no known time is then out.
+        since, until: only what occurred, or speaks of a time, in since <= t < until.
         as_of: what held at that moment, superseded since or not; None is what is active now.
         min_trust: 0..1.
     """
@@ -119,10 +127,14 @@ def visible(
             raise TypeError(f"kinds is a list of strings, such as ['note'], not {kinds!r:.80}")
         clauses.append("r.kind in (select value from json_each(:kinds))")
         bindings["kinds"] = json.dumps(list(kinds))
-    for name, value, sign in (("since", since, ">="), ("until", until, "<")):
-        if value is not None:
-            clauses.append(f"r.occurred_at {sign} :{name}")
-            bindings[name] = instant(value)
+    if since is not None or until is not None:
+        # Without a bound on one side, that one is beyond every time.
+        bindings["since"] = FIRST_INSTANT if since is None else instant(since)
+        bindings["until"] = LAST_INSTANT + 1 if until is None else instant(until)
+        clauses.append(
+            """:since < :until and (r.occurred_at >= :since and r.occurred_at < :until or exists (
+            select 1 from times as t where t.id = r.id and t.until > :since and t.since < :until))"""
+        )
     if check_share("min_trust", min_trust) > 0:
         clauses.append("r.trust >= :min_trust")
         bindings["min_trust"] = min_trust

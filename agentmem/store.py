@@ -188,7 +188,7 @@ def matching(connection: Connection, seen: Predicate) -> list[str]:
 def rows(connection: Connection, uids: Iterable[str]) -> list[Row]:
     """Return what the indexes hold of the records *uids*."""
     found = connection.execute(
-        "select id, speaker, text from records where uid in (select value from json_each(?)) order by id",
+        "select id, speaker, text, occurred_at from records where uid in (select value from json_each(?)) order by id",
         (json.dumps(list(uids)),),
     )
     return [Row(*row) for row in found]

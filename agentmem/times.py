@@ -23,7 +23,7 @@ from datetime import date
 from . import days
 from .days import HOLIDAY, MONTH, NUMBER, SEASON, WEEKDAY, Days, count
 from .phrases import Place, compile_words, find
-from .records import LAST_INSTANT
+from .records import LAST_INSTANT, instant, moment
 
 TRIGGER = compile_words(  # cheap, and found in every text that one of the forms fits
     r"\d|day|week|month|year|\b(?:tonight|tonite|tomorrow|tmrw|(?:this|last) (?:morning|afternoon|evening|night)|"
@@ -47,6 +47,11 @@ ASKS_WHEN = compile_words(
     r"what(?: is|['’]s| was) the (?:exact )?(?:date|day|month|year)\b|"
     r"how (?:long|many (?:days|weeks|months|years)) (?:ago|has|have|had|did|since)\b)"
 )
+
+
+EVERY_YEAR = compile_words(rf"\b(?:{MONTH}|{SEASON}|{HOLIDAY})\b")
+ONE_YEAR = compile_words(r"\d{4}|\b(?:last|past|next|this|coming|ago)\b")
+MOST_YEARS = 40  # that a question without a year is asked of
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,29 @@ def spoken_of(text: str, at: int | None) -> list[Span]:
             spans.pop()  # "last week of May" is not last week
         spans.append(span)
     return spans
+
+
+def named_times(query: str, now: int, first: int, last: int) -> list[tuple[int, int]]:
+    """
+    Return the times that a question names, half-open, UTC ms, each once.
+
+    Args:
+        now: when it is asked, UTC ms; "last week" is the one before.
+        first, last: UTC ms, of what may be asked about: "in May", without a year, is the May of every year there.
+    """
+    found: dict[tuple[int, int], None] = {}
+    for span in spoken_of(query, now):
+        words = query[span.start : span.end].lower()
+        found[span.since, span.until] = None
+        if EVERY_YEAR.search(words) and not ONE_YEAR.search(words):
+            years = range(max(moment(first).year - 1, 1), min(moment(last).year + 1, 9998) + 1)
+            for year in years[-MOST_YEARS:]:
+                # A year's own "in May" is found from one half of it or the other.
+                for month in (1, 7):
+                    for other in spoken_of(query, instant(date(year, month, 1))):
+                        if other.start == span.start:
+                            found[other.since, other.until] = None
+    return list(found)
 
 
 def asks_when(query: str) -> bool:

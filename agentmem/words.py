@@ -21,9 +21,10 @@ _FREQUENT = """
 """
 STOPWORDS = frozenset(_FREQUENT.split())  # so frequent in English that they match every record and token vector
 
-# Whom a question asks about: "what did you suggest" the assistant, "what did I say" the user.
-OF_ASSISTANT = frozenset(["you", "your", "yours"])
-OF_USER = frozenset(["i", "me", "my", "mine", "we", "us", "our"])
+_OF_ASSISTANT = frozenset(["you", "your", "yours"])
+_OF_USER = frozenset(["i", "me", "my", "mine", "we", "us", "our"])
+# Asks something of the assistant, not about it.
+_REQUEST = r"\b(?:(?:can|could|would|will|please) you|do you (?:have|know|think))\b"
 
 # Patterns are strings, which `re` compiles when first used and keeps: together they take 10 ms of an import.
 # Marks that people leave out: accents, Hebrew points, Arabic vowel signs and the stretching tatweel.
@@ -57,6 +58,19 @@ def is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def asked_role(query: str) -> str | None:
+    """
+    Return whose words *query* asks about: "what did you suggest" the assistant's, "what did I say" the user's.
+
+    Who asks for advice ("can you recommend a film?") is helped by what the user said.
+    """
+    asked, requests = re.subn(_REQUEST, " ", query[:LONGEST].lower())
+    words = set(WORD.findall(asked))
+    if words & _OF_ASSISTANT:
+        return "assistant"
+    return "user" if requests or words & _OF_USER else None
 
 
 def plain_phrases(query: str, limit: int) -> tuple[list[str], list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ import onnxruntime
 
 from agentmem import encoder
 
-from .recall import ir_scores, read_set
+from .scores import ir_scores
+from .sets import read_set
 from .speed import SENTENCES
 
 
@@ -35,8 +37,8 @@ def measure(folder: Path, model: encoder.MiniLM) -> float:
     questions = np.stack([e.vector for e in model.encode([q.text for q in part.questions])])
     best = np.argsort(-(questions @ documents.T), axis=1, kind="stable")[:, :10]
     ids = [item["id"] for item in part.items]
-    answered = [(q, [ids[i] for i in row]) for q, row in zip(part.questions, best, strict=True)]
-    return ir_scores(answered)["nDCG@10"]
+    scores = [ir_scores(q, [ids[i] for i in row])["nDCG@10"] for q, row in zip(part.questions, best, strict=True)]
+    return round(fmean(scores), 4)
 
 
 def agreement(a: encoder.MiniLM, b: encoder.MiniLM) -> dict[str, Any]:

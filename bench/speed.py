@@ -24,12 +24,13 @@ from typing import Any
 import numpy as np
 
 import agentmem
-from agentmem import Memory, encoder, recall, search
+from agentmem import Memory, encoder, fulltext, recall, search
 
-from .recall import read_set, store
+from .sets import read_set, store
 
 WORDS_PER_RECORD = 30
 QUERIES = 200
+STAGES = ("encode", "roster", "lexical", "vector", "rank", "fetch", "total")  # "rank": all between search and fetch
 SENTENCES = Path(agentmem.__file__).parent / "demo" / "conversation.jsonl"
 
 
@@ -60,6 +61,7 @@ def measure(items: int, progress: Callable[[str], None]) -> dict[str, Any]:
         return {
             "items": items,
             "stages": {name: percentiles(values) for name, values in stages.items()},
+            "ranking as a share of encoding": ranking_share(stages),
             "records per second": round(items / stored),
             "bare encoder per second": round(bare),
             "bytes per record": round(stats.file_bytes / items),
@@ -87,29 +89,39 @@ def measure_writing(folder: Path) -> dict[str, Any]:
 
 def ask(memory: Memory, queries: list[str]) -> dict[str, list[float]]:
     """Return milliseconds per stage for each query; "total" is a plain recall, timed by itself."""
-    taken: dict[str, list[float]] = {name: [] for name in ("encode", "lexical", "vector", "rank", "fetch", "total")}
+    taken: dict[str, list[float]] = {name: [] for name in STAGES}
     for query in queries:
         began = time.perf_counter()
         memory.recall(query)
         taken["total"].append((time.perf_counter() - began) * 1e3)
     with (
-        timed(search, "lexical") as words,
+        timed(encoder.MiniLM, "encode") as encode,
+        timed(recall.Finder, "roster") as roster,
+        timed(fulltext, "lexical") as words,
         timed(search, "nearest") as near,
         timed(recall, "best") as best,
-        timed(encoder.MiniLM, "encode") as encode,
     ):
+        watched = (encode, roster, words, near, best)
         for query in queries:
-            before = [sum(stage) for stage in (encode, words, near, best)]
+            before = [sum(stage) for stage in watched]
             began = time.perf_counter()
             memory.recall(query)
             total = (time.perf_counter() - began) * 1e3
-            spent = [sum(stage) - b for stage, b in zip((encode, words, near, best), before, strict=True)]
-            taken["encode"].append(spent[0])
-            taken["lexical"].append(spent[1])
-            taken["vector"].append(spent[2])
-            taken["rank"].append(spent[3] - spent[1] - spent[2])
-            taken["fetch"].append(total - spent[0] - spent[3])
+            spent = [sum(stage) - b for stage, b in zip(watched, before, strict=True)]
+            for name, value in zip(("encode", "roster", "lexical", "vector"), spent, strict=False):
+                taken[name].append(value)
+            taken["rank"].append(spent[4] - spent[2] - spent[3])
+            taken["fetch"].append(total - spent[0] - spent[1] - spent[4])
     return taken
+
+
+def ranking_share(stages: dict[str, list[float]]) -> dict[str, float]:
+    """Return what neighbours, late interaction and ranking take, as a share of encoding the query."""
+    rank, encode = np.array(stages["rank"]), np.array(stages["encode"])
+    return {
+        "of medians": round(float(np.median(rank) / np.median(encode)), 3),
+        "median": round(float(np.median(rank / encode)), 3),
+    }
 
 
 @contextmanager

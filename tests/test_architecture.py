@@ -13,9 +13,9 @@ BANDS = [
     "records words days",
     "phrases",
     "scope times",
-    "draft encoder db rank pack exports",
-    "store search",
-    "ingest recall transfer doctor",
+    "traits draft encoder db rank pack exports",
+    "store search fulltext roster",
+    "ingest recall erase transfer doctor",
     "memory",
     "aio",
     "__init__",
@@ -30,10 +30,12 @@ TABLE_OWNER = {
     "records": "store",
     "scopes": "store",
     "tombstones": "store",
-    "records_fts": "search",
-    "records_folded": "search",
+    "records_fts": "fulltext",
+    "records_folded": "fulltext",
     "vectors": "search",
     "token_codes": "search",
+    "traits": "search",
+    "times": "search",
 }
 WRITE = re.compile(r"\b(?:insert (?:or \w+ )?into|update|delete from)\s+(\w+)", re.IGNORECASE)
 MODULES = sorted(ROOT.glob("*.py"))

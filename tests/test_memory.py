@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -332,9 +333,11 @@ def test_scores_fall_from_1_to_0_and_min_score_cuts(demo):
 
 
 def test_explain_names_each_signal(demo):
-    hit = demo.recall("peanuts", explain=True)[0]
-    assert set(hit.why) == set(WEIGHTS)
-    assert hit.why["lexical"] > 0 and sum(hit.why.values()) == pytest.approx(hit.score, abs=1e-5)
+    hits = demo.recall("peanuts", explain=True)
+    for hit in hits:
+        assert set(hit.why) == {*WEIGHTS, "known"}
+        assert hit.score == pytest.approx(1 / (1 + math.exp(-sum(hit.why.values()))), abs=1e-5)
+    assert hits[0].why["lexical"] > 0 and len({hit.why["known"] for hit in hits}) == 1
     assert demo.recall("peanuts")[0].why is None
 
 
@@ -415,7 +418,11 @@ def test_a_pasted_page_is_a_query(demo):
 @pytest.mark.parametrize("query", ["\u200b", "\ufeff", "\u200b\u200b x"])
 def test_a_query_without_any_token_gives_finite_scores(demo, query):
     hits = demo.recall(query, explain=True)
-    assert hits and all(0 <= value <= 1 for hit in hits for value in (hit.score, *hit.why.values()))
+    assert hits
+    for hit in hits:
+        signals = [part for name, part in hit.why.items() if name != "known"]
+        assert all(math.isfinite(part) and part >= 0 for part in signals) and math.isfinite(hit.why["known"])
+        assert 0 <= hit.score <= 1
 
 
 def test_a_run_without_spaces_keeps_to_the_budget(tmp_path):

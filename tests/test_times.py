@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agentmem.records import FIRST_INSTANT, LAST_INSTANT, instant, moment
-from agentmem.times import asks_when, spoken_of
+from agentmem.times import MOST_YEARS, asks_when, named_times, spoken_of
 
 DAY_MS = 86_400_000
 SAID = "2023-05-08T13:00:00Z"  # a Monday
@@ -316,3 +316,83 @@ def test_a_question_for_a_time_is_known(query):
 )  # fmt: skip
 def test_other_questions_do_not_ask_when(query):
     assert not asks_when(query)
+
+
+def named(query, now="2023-05-08", first="2021-03-01", last="2023-05-08"):
+    """The times that *query* names, as `written` has them, oldest first."""
+    return sorted(
+        interval(since, until) for since, until in named_times(query, instant(now), instant(first), instant(last))
+    )
+
+
+def interval(since, until):
+    return iso(since) if until - since == DAY_MS else f"{iso(since)}..{iso(until)}"
+
+
+def mays(*years):
+    return [f"{year}-05-01..{year}-06-01" for year in years]
+
+
+# Asked on Monday, 8 May 2023, of what was said from March 2021 on.
+NAMED = [
+    ("What did we do last week?", ["2023-05-01..2023-05-08"]),
+    ("What happened yesterday?", ["2023-05-07"]),
+    ("What did Ana say on Friday?", ["2023-05-05"]),
+    ("Where did we sail in 2019?", ["2019-01-01..2020-01-01"]),
+    ("Who came on 7 May 2022?", ["2022-05-07"]),
+    ("What did we plant last May?", ["2022-05-01..2022-06-01"]),
+    ("What is on next May?", ["2024-05-01..2024-06-01"]),
+    ("Who came last Christmas?", ["2022-12-25"]),
+    ("What did we do in May 2022?", ["2022-05-01..2022-06-01"]),
+    ("Where were we a year ago?", ["2022-01-01..2023-01-01"]),
+    ("What happened yesterday, and in 2019?", ["2019-01-01..2020-01-01", "2023-05-07"]),
+    ("Yesterday? What was yesterday?", ["2023-05-07"]),
+    ("What did we do?", []),
+    ("May I ask who may come?", []),
+    ("", []),
+]
+
+
+@pytest.mark.parametrize(("query", "intervals"), NAMED)
+def test_a_question_names_times_by_the_day_it_is_asked(query, intervals):
+    assert named(query) == intervals
+
+
+@pytest.mark.parametrize(
+    ("query", "there"),
+    [
+        ("What did we do in May?", mays(2021, 2022, 2023)),
+        ("What did we do on 7 May?", ["2021-05-07", "2022-05-07", "2023-05-07"]),
+        ("Who came at Christmas?", ["2021-12-25", "2022-12-25"]),
+        ("Where did we swim in the summer?", ["2021-06-01..2021-09-01", "2022-06-01..2022-09-01"]),
+        ("Which books in the winter?", ["2020-12-01..2021-03-01", "2021-12-01..2022-03-01", "2022-12-01..2023-03-01"]),
+        ("What did we do in December?", ["2021-12-01..2022-01-01", "2022-12-01..2023-01-01"]),
+        ("What did we do in January?", ["2022-01-01..2022-02-01", "2023-01-01..2023-02-01"]),
+    ],
+)
+def test_what_names_no_year_is_asked_of_every_year_there_is(query, there):
+    assert set(named(query)) >= set(there)
+
+
+def test_every_year_is_no_more_than_a_year_beyond_what_there_is():
+    assert set(mays(2021, 2022, 2023)) <= set(named("in May")) <= set(mays(*range(2019, 2025)))
+
+
+def test_the_year_of_one_time_does_not_stand_for_another():
+    assert set(named("in May 2022 and at Christmas")) == {*named("at Christmas"), *mays(2022)}
+
+
+def test_of_very_many_years_the_latest_are_asked():
+    found = named("in May", first="0001-01-01", last="2023-05-08")
+    assert len(found) <= MOST_YEARS + 1 and set(mays(*range(2000, 2024))) <= set(found)
+
+
+@given(TEXTS, *[st.integers(FIRST_INSTANT, LAST_INSTANT)] * 3)
+@example("in May, at Christmas, in the winter", LAST_INSTANT, FIRST_INSTANT, LAST_INSTANT)
+@example("in May, at Christmas, in the winter", FIRST_INSTANT, FIRST_INSTANT, FIRST_INSTANT)
+@example("in May, at Christmas, in the winter", LAST_INSTANT, LAST_INSTANT, LAST_INSTANT)
+def test_named_times_lie_in_time_once_each_and_hold_what_the_question_speaks_of(query, now, one, other):
+    found = named_times(query, now, min(one, other), max(one, other))
+    assert len(set(found)) == len(found)
+    assert all(FIRST_INSTANT <= since < until <= LAST_INSTANT for since, until in found)
+    assert {(span.since, span.until) for span in spoken_of(query, now)} <= set(found)

@@ -336,7 +336,7 @@ def recall(memory: Memory, query: str, **options: Any) -> list[Hit]:
     """
     Find what fits a question best, by words and by meaning.
 
-    Scores tell the hits of one question apart; the best is near 1 whatever it is worth.
+    A score is the chance that the hit is what was sought. With --min-score 0.045, nothing is found where nothing fits.
 
     In a pipe: score, signals with --explain, time, speaker, where from, text, id.
 

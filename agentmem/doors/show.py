@@ -33,8 +33,6 @@ NARROW = 64  # columns below which the bar gives way to the text
 SHORT_ID = 8  # the end of an id: its beginning is the time, and alike among neighbours
 PREVIEW = 5  # records shown before they are erased
 MOST = 8  # names of speakers or kinds on one line
-SHORT_NAMES = {"lexical": "lex", "cosine": "cos", "context": "ctx", "importance": "imp", "confidence": "conf"}
-
 ESCAPES = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
     r"|\x1b[\]PX^_].*?(?:\x07|\x1b\\|$)"  # OSC and the other strings: titles, links, clipboard
@@ -271,24 +269,32 @@ def records(found: Sequence[Record]) -> None:
 
 
 def hits(found: Sequence[Hit]) -> None:
-    """Print hits, best first, with a column for each signal where they were explained."""
+    """Print hits, best first, and where they were explained what told most; in a pipe, every signal."""
     if not found:
         note("Nothing found.")
         return
-    signals = [_signal(name) for name in found[0].why or {}]
+    names = list(found[0].why or {})
     score = [Column("score", lambda hit: f"{hit.score:.3f}", lambda hit: f"{hit.score:.2f}", "bold", 5)]
-    if width() >= NARROW and not signals:
+    if width() >= NARROW and not names:
         score.append(Column("", lambda hit: "", lambda hit: bar(hit.score), "cyan", 6))
     rest = _columns(lambda hit: hit.record, wrap=True)
-    if is_terminal() and signals:
+    if names and is_terminal():
+        score.append(Column("what told most", _told_most, _told_most, "cyan", None))
         rest = [column for column in rest if column.title in ("text", "id")]
-    table(found, [*score, *signals, *rest])
+    else:
+        score += [_signal(name) for name in names]
+    table(found, [*score, *rest])
 
 
 def _signal(name: str) -> Column:
     """Return the column of one signal; in a pipe, which has no headings, it names itself."""
-    title = SHORT_NAMES.get(name, name)
-    return Column(title, lambda hit: f"{name}={hit.why[name]:.4f}", lambda hit: f"{hit.why[name]:.2f}", "cyan", 5)
+    return Column(name, lambda hit: f"{name}={hit.why[name]:.4f}", lambda hit: f"{hit.why[name]:.2f}", "cyan", 5)
+
+
+def _told_most(hit: Hit) -> str:
+    """Return the signals with the largest parts, but for "known", which is the same for all hits."""
+    parts = {name: part for name, part in (hit.why or {}).items() if name != "known" and part >= 0.05}
+    return ", ".join(f"{name} {parts[name]:.1f}" for name in sorted(parts, key=lambda name: -parts[name])[:3])
 
 
 def context(block: Context) -> None:

@@ -1,9 +1,10 @@
 -- Schema 1.  Instants are UTC milliseconds since 1970.  Intervals are half-open: from <= t < to.
 -- Tables of truth: devices, scopes, records, tombstones.
--- Derived, made again by rebuild(): vectors, token_codes, records_fts, records_folded.
+-- Derived, made again by rebuild(): vectors, token_codes, traits, times, records_fts,
+-- records_folded.
 
 create table meta (                  -- what the file knows about itself
-    key text primary key,            -- 'device', 'clock', 'encoder'
+    key text primary key,            -- 'device', 'clock', 'encoder', 'erased' (clock of the last forgetting)
     value text not null              -- its value as text
 ) strict, without rowid;
 
@@ -70,6 +71,24 @@ create table token_codes (           -- derived: one 1-bit code per content toke
     id integer primary key references records (id), -- the record
     codes blob not null check (length(codes) % 48 = 0) -- 48 bytes a token: the signs of its 384 components
 ) strict;
+
+create table traits (                -- derived: what ranking asks of a text, so that it need not read it
+    id integer primary key references records (id), -- the record
+    length integer not null,         -- characters
+    asks integer not null,           -- 1: ends with a question mark
+    states integer not null,         -- 1: holds more than questions
+    tells integer not null,          -- how often somebody says in it what they did, as far as 2
+    dated integer not null           -- 1: speaks of a time
+) strict;
+
+create table times (                 -- derived: the times that a text speaks of: "yesterday", said on 8 May, is 7 May
+    id integer not null references records (id), -- the record
+    since integer not null,          -- from then
+    until integer not null,          -- to before then
+    primary key (id, since, until)
+) strict, without rowid;
+
+create index times_until on times (until); -- what speaks of a time?
 
 create virtual table records_fts using fts5 (  -- derived: full text over the records
     speaker,                         -- a name belongs to what is searched

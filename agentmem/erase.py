@@ -1,0 +1,32 @@
+"""
+Forget: records, their versions and all that was derived from them, down to the bytes.
+"""
+
+from __future__ import annotations
+
+from . import fulltext, search, store
+from .db import Database
+from .records import Erasure
+from .scope import Predicate
+
+
+def forget(db: Database, id: str | None, wanted: Predicate, own: Predicate, *, now: int) -> Erasure:
+    """
+    Erase the record *id*, or all that *wanted* sees, with every version that *own* sees, and empty the log.
+
+    Raises:
+        NotFoundError: *wanted* does not see the record *id*.
+    """
+    with db.transaction() as connection:
+        if id is not None:
+            store.find(connection, id, wanted)
+        named = store.matching(connection, wanted) if id is None else [id]
+        uids = [record.id for record in store.versions(connection, named, own)]
+        if uids:
+            rows = store.rows(connection, uids)
+            fulltext.unindex(connection, rows)
+            search.unindex(connection, rows)
+            stamp = db.stamp(connection)
+            store.delete(connection, uids, now=now, stamp=stamp)
+            db.mark_erased(connection, stamp)
+    return Erasure(tuple(uids), db.empty_log())

@@ -1,0 +1,191 @@
+"""Tables of figures: made once, printed or written as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.table import Table as RichTable
+
+from .asking import METHODS
+from .scores import CUTS, main_metrics
+
+NAMES = {"agentmem": "agentmem", "fts5": "FTS5", "vector": "vectors", "rrf": "rank-fused"}
+STAGES = {"encode": "encode the query", "roster": "look for new records", "lexical": "search by words",
+          "vector": "search by meaning", "rank": "neighbours, late interaction, ranking", "fetch": "fetch",
+          "total": "all of a recall, timed by itself"}  # fmt: skip
+OTHERS = ("fts5", "rrf")  # those to which the difference is given
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of text under a title; *bold* names cells by (row, column)."""
+
+    title: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    bold: frozenset[tuple[int, int]] = frozenset()
+
+    def rich(self) -> RichTable:
+        """Return it for a terminal."""
+        table = RichTable(title=self.title, title_justify="left")
+        for number, name in enumerate(self.head):
+            table.add_column(name, justify="right" if number else "left")
+        for number, row in enumerate(self.rows):
+            table.add_row(*(f"[bold]{cell}[/]" if (number, i) in self.bold else cell for i, cell in enumerate(row)))
+        return table
+
+    def markdown(self) -> str:
+        """Return it for a page."""
+        lines = [self.head, ["---", *["---:"] * (len(self.head) - 1)]]
+        for number, row in enumerate(self.rows):
+            lines.append([f"**{cell}**" if (number, i) in self.bold else cell for i, cell in enumerate(row)])
+        return "\n".join([f"**{self.title}**", "", *(f"| {' | '.join(line)} |" for line in lines)])
+
+
+def of_set(result: Mapping[str, Any]) -> list[Table]:
+    """Return a set's tables from `recall.measure`."""
+    tables = [_methods(result)]
+    if len(result["types"]) > 1:
+        tables.append(_types(result))
+    return tables
+
+
+def _methods(result: Mapping[str, Any]) -> Table:
+    names = main_metrics(result["kind"])
+    if result["kind"] == "memory":
+        names = names + [f"{how}@{cut}" for how in ("any", "all") for cut in CUTS]
+    title = f"{result['set']}: {result['questions']:,} questions, {result['items']:,} items"
+    head = ["", *(f"{NAMES[method]}" for method in METHODS), *(f"ours − {NAMES[method]}" for method in OTHERS)]
+    head.insert(2, "95 %")
+    rows, bold = [], set()
+    for number, name in enumerate(names):
+        values = [result["methods"][method][name] for method in METHODS]
+        best = max(values)
+        bold |= {(number, place + 1 + (place > 0)) for place, value in enumerate(values) if value == best}
+        row = [name, *(share(value) for value in values), *(_gap(result["over"][method][name]) for method in OTHERS)]
+        row.insert(2, _ends(result["intervals"][name]))
+        rows.append(row)
+    return Table(title, head, rows, frozenset(bold))
+
+
+def _types(result: Mapping[str, Any]) -> Table:
+    names = main_metrics(result["kind"])
+    at = names[-2] if len(names) > 1 else names[0]
+    others = [method for method in METHODS if method != "agentmem"]
+    head = ["type", "n", *(f"agentmem {name}" for name in names), *(f"{NAMES[method]} {at}" for method in others)]
+    rows = [
+        [name, str(found["n"])]
+        + [share(found["agentmem"][metric]) for metric in names]
+        + [share(found[method][at]) for method in others]
+        for name, found in result["types"].items()
+    ]
+    return Table(f"{result['set']}, by type of question", head, rows)
+
+
+def of_ablation(results: Sequence[Mapping[str, Any]]) -> list[Table]:
+    """Return a table for each set with an ablation: the differences, bold where the interval excludes 0."""
+    return [_ablation(result) for result in results if "ablation" in result]
+
+
+def _ablation(result: Mapping[str, Any]) -> Table:
+    names = main_metrics(result["kind"])
+    rows, bold = [], set()
+    for number, (off, found) in enumerate(result["ablation"].items()):
+        rows.append([off, *(signed(found[name][0]) for name in names)])
+        bold |= {(number, place + 1) for place, name in enumerate(names) if found[name][1] > 0 or found[name][2] < 0}
+    title = f"{result['set']}: difference to the whole without a signal, or several"
+    return Table(title, ["without", *names], rows, frozenset(bold))
+
+
+def of_fit(results: Sequence[Mapping[str, Any]]) -> list[Table]:
+    """Return the table of halves, and that of the weights."""
+    head = ["", "n", "metric", "shipped", "fitted on all", "fitted on it", "fitted on the other half", "other − it"]
+    rows = []
+    for result in (result for result in results if "halves" in result):
+        for half, found in result["halves"].items():
+            for metric in main_metrics(result["kind"]) if found["n"] else ():
+                ways = [share(found[way][metric]) for way in ("shipped", "all", "seen", "unseen")]
+                gap = _gap(found["unseen - seen"][metric])
+                rows.append([f"{result['set']}, {half}", str(found["n"]), metric, *ways, gap])
+    weights = results[-1]
+    parts = [[name, f"{value:.1f}"] for name, value in weights["weights"].items()]
+    for by_half in weights["weights by half"].values():
+        parts = [[*row, f"{by_half[row[0]]:.2f}"] for row in parts]
+    shipped = weights["shipped"]
+    parts = [[row[0], f"{shipped[row[0]]:.1f}", *row[1:]] for row in parts]
+    halves = [f"fitted on the {half} half" for half in weights["weights by half"]]
+    return [
+        Table("Fitted on one half, asked on both", head, rows),
+        Table("The weights", ["signal", "shipped", "fitted on all", *halves], parts),
+    ]
+
+
+def of_known(results: Sequence[Mapping[str, Any]]) -> list[Table]:
+    """Return a table for each pair of memories, and one for each set's reliability."""
+    return [_thresholds(result) if "auroc" in result else _reliability(result) for result in results]
+
+
+def _thresholds(result: Mapping[str, Any]) -> Table:
+    names = [
+        "unanswerable with a hit", "answered keeping gold", "precision, own", "precision, both", "hits, own",
+        "hits, other",
+    ]  # fmt: skip
+    rows, bold = [], set()
+    for number, found in enumerate(result["thresholds"]):
+        least = found["threshold"]
+        default = least == result["default"]
+        cells = [f"{found[name]:,}" if name.startswith("hits") else share(found[name]) for name in names]
+        rows.append([f"{least:g}{' LIKELY' if default else ''}", *cells])
+        bold |= {(number, place) for place in range(len(names) + 1) if default}
+    title = f"{result['set']}, {result['questions']:,} questions, and asked of {result['asked of']}"
+    title += f": AUROC {result['auroc']:.3f}"
+    head = ["min_score", "other: any", "own: kept", "own: gold", "both: gold", "own: hits", "other: hits"]
+    return Table(title, head, rows, frozenset(bold))
+
+
+def _reliability(result: Mapping[str, Any]) -> Table:
+    rows = [
+        [f"{one['from']:.1f}–{one['to']:.1f}", f"{one['hits']:,}", share(one["mean score"]), share(one["gold"])]
+        for one in result["reliability"]
+    ]
+    return Table(f"{result['set']}: how often the first ten hits are gold", ["score", "hits", "mean", "gold"], rows)
+
+
+def of_speed(result: Mapping[str, Any]) -> list[Table]:
+    """Return the stages of a recall, and what else was measured."""
+    stages = [[STAGES[name], f"{one['p50']:.2f}", f"{one['p95']:.2f}"] for name, one in result["stages"].items()]
+    ranking = result["ranking as a share of encoding"]
+    other = [
+        ["neighbours, late interaction, ranking / encoding, p50 / p50", share(ranking["of medians"])],
+        ["the same of each query, p50", share(ranking["median"])],
+    ]
+    other += [
+        [name, f"{result[name]:,}"]
+        for name in ("records per second", "bare encoder per second", "bytes per record", "peak RSS MB")
+    ]
+    other += [[f"bytes per record in {name}", f"{size:,}"] for name, size in result["bytes per record by table"].items()
+              if size]  # fmt: skip
+    title = f"{result['items']:,} records"
+    return [Table(f"{title}, ms", ["stage", "p50", "p95"], stages), Table(f"{title}, more", ["", "value"], other)]
+
+
+def share(value: float | None) -> str:
+    """Return .123, or a dash for what there is none of."""
+    return "–" if value is None else f"{value:.3f}".removeprefix("0")
+
+
+def signed(value: float) -> str:
+    """Return +.012, −.012 or 0."""
+    text = f"{abs(value):.3f}".removeprefix("0")
+    return "0" if text == ".000" else ("+" if value > 0 else "−") + text
+
+
+def _gap(gap: Sequence[float]) -> str:
+    middle, low, high = gap
+    return f"{signed(middle)} ({signed(low)} to {signed(high)})"
+
+
+def _ends(ends: Sequence[float]) -> str:
+    return f"{share(ends[0])}–{share(ends[1])}"
