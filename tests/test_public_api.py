@@ -67,8 +67,11 @@ def test_reading_a_list_loads_no_model(tmp_path):
 
 
 def test_import_takes_under_60_ms_on_a_warm_cache():
-    def cost() -> float:
-        lines = run("import agentmem", "-X", "importtime").stderr.splitlines()
-        return int(next(line for line in lines if line.endswith("| agentmem")).split("|")[1]) / 1000
+    """Or, on a machine that is slow at the moment, little more than `import asyncio`, which takes 40 ms on a calm one."""
 
-    assert min(cost() for _ in range(5)) < 60
+    def cost(name: str) -> float:
+        lines = run(f"import {name}", "-X", "importtime").stderr.splitlines()
+        return int(next(line for line in lines if line.endswith(f"| {name}")).split("|")[1]) / 1000
+
+    ours, asyncio = (min(times) for times in zip(*((cost("agentmem"), cost("asyncio")) for _ in range(5)), strict=True))
+    assert ours < max(60, 1.3 * asyncio)
