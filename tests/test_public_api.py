@@ -67,7 +67,7 @@ def test_reading_a_list_loads_no_model(tmp_path):
 
 
 def test_import_takes_under_60_ms_on_a_warm_cache():
-    """Or, on a machine that is slow at the moment, little more than `import asyncio`, which takes 40 ms on a calm one."""
+    """Or, where the machine is slow at the moment, little more than `import asyncio`, 40 ms on a calm one."""
 
     def cost(name: str) -> float:
         lines = run(f"import {name}", "-X", "importtime").stderr.splitlines()
