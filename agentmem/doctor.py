@@ -95,7 +95,7 @@ def _words(connection: Connection) -> list[str]:
 
 
 def _parts(connection: Connection) -> list[str]:
-    agree = fulltext.parts_agree(connection)
+    agree = fulltext.parts_agree(connection, store.every_row(connection))
     return [] if agree else ["the full-text index of other languages does not agree with the records; run rebuild"]
 
 
@@ -112,8 +112,8 @@ def rebuild(db: Database, encoder: Encoder, progress: Callable[[int, int], None]
     from .encoder import encode  # numpy, which the encoder has loaded already
 
     with db.transaction() as connection:
-        fulltext.rebuild(connection)
-        search.rebuild_traits(connection)
+        fulltext.rebuild(connection, store.every_row(connection))
+        search.rebuild_traits(connection, store.every_row(connection))
         db.mark_erased(connection, db.stamp(connection))
         search.clear_vectors(connection)
         db.set_encoder_id(connection, encoder.id)

@@ -11,7 +11,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
 from .db import Connection, DamagedError
@@ -163,26 +163,21 @@ def words_agree(connection: Connection) -> bool:
     return True
 
 
-def parts_agree(connection: Connection) -> bool:
+def parts_agree(connection: Connection, rows: Iterable[Row]) -> bool:
     """
-    Return whether as many records hold each term in the index of parts as should.
+    Return whether as many records hold each term in the index of parts as do of *rows*, which are all.
 
     A contentless table does not say which terms a record has.  Call it within `Database.read`, which takes the
     temporary view of the terms away again: it folds every record, too long to keep writers waiting.
     """
-    due = Counter(term for row in _rows(connection) for term in set(folded_terms(row.indexed_text).split()))
+    due = Counter(term for row in rows for term in set(folded_terms(row.indexed_text).split()))
     connection.execute("create virtual table temp.parts using fts5vocab(main, records_folded, row)")
     return dict(connection.execute("select term, doc from temp.parts")) == due
 
 
-def rebuild(connection: Connection) -> None:
-    """Make the indexes of words again from the records."""
+def rebuild(connection: Connection, rows: Iterable[Row]) -> None:
+    """Make the indexes of words again from *rows*, which are all."""
     connection.execute("insert into records_fts (records_fts) values ('rebuild')")
     connection.execute("insert into records_folded (records_folded) values ('delete-all')")
-    for row in _rows(connection):
+    for row in rows:
         _index_parts(connection, row)
-
-
-def _rows(connection: Connection) -> Iterator[Row]:
-    for row in connection.execute("select id, speaker, text, occurred_at from records order by id"):
-        yield Row(*row)

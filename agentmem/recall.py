@@ -15,9 +15,9 @@ from . import fulltext, rank, search, store
 from .db import Connection, Database
 from .encoder import WIDTH, Encoding
 from .records import Hit, Strategy
-from .roster import ASKS, ASSISTANT, DATED, NO_TIME, STATES, TELLS, USER, Roster, empty, refreshed
+from .roster import ASKS, ASSISTANT, DATED, NO_TIME, POSITIONS, STATES, TELLS, USER, Roster, empty, refreshed
 from .scope import Predicate
-from .times import asks_when, named_times
+from .times import asks_when, named_times, spoken_of
 from .traits import MOST_TELLS
 from .words import WORD, asked_role
 
@@ -156,7 +156,7 @@ def _signals(
     return rank.Signals(
         lexical=lexical,
         cosine=cosine,
-        session=np.where(roster.spot[rows] >= 0, roster.spot[rows] >> 32, -1),
+        session=np.where(roster.spot[rows] >= 0, roster.spot[rows] // POSITIONS, -1),
         turns=roster.turns(rows, rank.SESSION_BEST),
         previous=_places(roster.spot[rows], -1),
         next=_places(roster.spot[rows], 1),
@@ -194,6 +194,8 @@ def _asked(roster: Roster, rows: rank.Places, query: str) -> tuple[int, int]:
 
 def _asked_times(roster: Roster, question: Question) -> list[search.Interval]:
     """Return the times that the query names: "last week" by the present, "in May" of every year that there is."""
+    if not spoken_of(question.text, question.now):
+        return []  # as of most queries: the roster's times need not be looked through
     # One record of the year 1 must not make the May of every year since a candidate.
     near = np.abs(roster.at // DAY_MS - question.now // DAY_MS) < NEAR_DAYS
     known = roster.at[near] if near.any() else np.array([question.now])

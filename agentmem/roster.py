@@ -86,16 +86,16 @@ def refreshed(roster: Roster, connection: Connection) -> Roster:
                       ifnull((select value from meta where key = 'erased'), '0')"""
         ).get
     )
-    if clock <= roster.clock:
-        return roster
-    if erased != roster.erased:
+    if erased != roster.erased:  # since the roster was read, or since this state, which another thread has left behind
         roster = replace(empty(), erased=erased)
+    elif clock <= roster.clock:
+        return roster
     last = int(roster.id[-1]) if len(roster.id) else 0
     rows = connection.execute(
-        """select r.id, iif(r.position is null, -1, r.scope * 4294967296 + r.position), r.occurred_at,
+        f"""select r.id, iif(r.position is null, -1, r.scope * {POSITIONS} + r.position), r.occurred_at,
                ifnull(t.length, length(r.text)),
-               ifnull(t.asks | (t.dated << 1) | (t.states << 4) | (t.tells << 5), 0)
-                   | ((r.role = 'user') << 2) | ((r.role = 'assistant') << 3),
+               ifnull(t.asks * {ASKS} + t.dated * {DATED} + t.states * {STATES} + (t.tells << {TELLS}), 0)
+                   + (r.role = 'user') * {USER} + (r.role = 'assistant') * {ASSISTANT},
                r.speaker, r.importance, r.confidence
            from records as r left join traits as t on t.id = r.id where r.id > ? order by r.id""",
         (last,),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from .db import Connection
 from .records import Row
@@ -121,11 +121,11 @@ def unindex(connection: Connection, rows: Sequence[Row]) -> None:
             connection.execute(f"delete from {table} where id = ?", (row.id,))
 
 
-def rebuild_traits(connection: Connection) -> None:
-    """Read the traits and times again from the records."""
+def rebuild_traits(connection: Connection, rows: Iterable[Row]) -> None:
+    """Read the traits and times again from *rows*, which are all."""
     connection.execute("delete from traits")
     connection.execute("delete from times")
-    for row in _rows(connection):
+    for row in rows:
         _index_traits(connection, row)
 
 
@@ -137,9 +137,7 @@ def clear_vectors(connection: Connection) -> None:
 
 def without_vectors(connection: Connection) -> Iterator[Row]:
     """Yield the records that have no vector, by row id."""
-    return _rows(connection, "id not in (select id from vectors)")
-
-
-def _rows(connection: Connection, which: str = "true") -> Iterator[Row]:
-    for row in connection.execute(f"select id, speaker, text, occurred_at from records where {which} order by id"):
+    sql = """select id, speaker, text, occurred_at from records
+             where id not in (select id from vectors) order by id"""
+    for row in connection.execute(sql):
         yield Row(*row)

@@ -7,7 +7,7 @@ Functions take a connection that `Database.read` or `Database.transaction` lent.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .db import Connection, Stamp
@@ -192,6 +192,12 @@ def rows(connection: Connection, uids: Iterable[str]) -> list[Row]:
         (json.dumps(list(uids)),),
     )
     return [Row(*row) for row in found]
+
+
+def every_row(connection: Connection) -> Iterator[Row]:
+    """Yield what the indexes hold of every record, by row id."""
+    for row in connection.execute("select id, speaker, text, occurred_at from records order by id"):
+        yield Row(*row)
 
 
 def delete(connection: Connection, uids: Sequence[str], *, now: int, stamp: Stamp) -> None:

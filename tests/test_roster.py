@@ -292,3 +292,16 @@ def test_an_empty_roster_has_no_rows(clocked: Memory) -> None:
     assert len(roster.id) == 0 and roster.beside(none, 1).tolist() == roster.turns(none, 3).tolist() == []
     clocked.remember("no conversation at all")
     assert whole(clocked).beside(np.array([0]), 1).tolist() == []
+
+
+def test_a_reader_of_the_past_finds_what_was_forgotten_since(clocked: Memory) -> None:
+    """A recall may have begun before another thread forgot and recalled."""
+    first, second = clocked.remember("one"), clocked.remember("two")
+    with clocked._db.read() as past:
+        ids = [row[0] for row in past.execute("select id from records order by id")]
+        clocked.forget(second.id)
+        clocked.remember("three")
+        later = whole(clocked)
+        assert later.id.tolist() != ids
+        assert refreshed(later, past).id.tolist() == ids
+    assert first.id != second.id
