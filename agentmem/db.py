@@ -13,10 +13,12 @@ import importlib.util
 import os
 import threading
 import time
+from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import apsw
 
@@ -26,6 +28,7 @@ from .words import is_unicode
 
 Connection = apsw.Connection
 DamagedError = apsw.CorruptError  # what SQLite says of a damaged page or index
+NONE = array("q", [0])  # no row has this id
 
 APPLICATION_ID = 0x61676D31  # "agm1"; `file` prints it
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -269,6 +272,17 @@ class Database:
             raise StorageError(f"{self.path} {DAMAGED} ({error})") from error
 
 
+def bound(ids: Any) -> object:
+    """Return *ids*, an int64 array, as a value that SQL reads as a table, "from carray(:ids)"; an empty one as [0]."""
+    return apsw.carray(ids if len(ids) else NONE)
+
+
+def stems(connection: Connection, text: str) -> list[str]:
+    """Return the terms that the index of plain words has for *text*, in order."""
+    tokenizer = connection.fts5_tokenizer("porter", ["unicode61", "remove_diacritics", "2"])
+    return [str(term) for token in tokenizer(text.encode(), apsw.FTS5_TOKENIZE_QUERY, None) for term in token[2:]]
+
+
 def _hint(hints: dict[type[apsw.Error], str], error: Exception) -> str:
     return next(hint for kind, hint in hints.items() if isinstance(error, kind))
 
@@ -299,7 +313,6 @@ def _configure(connection: Connection, synchronous: str) -> None:
     connection.set_busy_timeout(BUSY_TIMEOUT_MS)
     connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)  # no writes to shadow tables or the schema
     connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)  # a stranger's view cannot call our functions
-    connection.pragma("cell_size_check", True)
     connection.pragma("foreign_keys", True)
     connection.pragma("synchronous", synchronous)
     connection.pragma("secure_delete", True)  # deleted bytes are overwritten, not just unlinked
@@ -310,6 +323,8 @@ def _configure(connection: Connection, synchronous: str) -> None:
     connection.enable_load_extension(True)
     connection.load_extension(_vector_extension())
     connection.enable_load_extension(False)
+    # Made with the connection: what a transaction makes, its end takes away.
+    connection.execute("create virtual table temp.spoken using fts5vocab(main, records_fts, instance)")
 
 
 def _casefold(*values: object) -> str:

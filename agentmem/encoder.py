@@ -60,8 +60,13 @@ class Encoding:
 
     @cached_property
     def codes(self) -> bytes:
-        """The signs of the token vectors, 48 bytes a token, components in order from the highest bit."""
-        return bytes(np.packbits(self.tokens > 0, axis=1))
+        """The signs of the token vectors, 48 bytes a token, as sqlite-vec packs bits."""
+        return bytes(signs(self.tokens))
+
+
+def signs(vectors: NDArray[np.float32]) -> NDArray[np.uint64]:
+    """Return (…, 6) the signs of *vectors* (…, 384), a set bit for a positive one, the first in the lowest bit."""
+    return np.packbits(vectors > 0, axis=-1, bitorder="little").view(np.uint64)
 
 
 class Encoder(Protocol):

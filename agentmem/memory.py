@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .encoder import Encoder
     from .recall import Finder
 
+INDEXES = {"memory": "InMemory", "sql": "InSQL"}  # name → class of `index`
 BATCH = 256  # records encoded together and written in one transaction
 MAX_K = 1_000
 Records = list[Record]  # in the class below, `list` is a verb
@@ -42,6 +43,8 @@ class Memory:
         durability: "normal" keeps the file sound through a power cut, which may take the last commits;
             "full" keeps those too and waits for the disk on every write.
         encoder: what makes vectors of texts; default is the shipped MiniLM.
+        index: "memory" keeps about 100 bytes of each record in memory, from the first recall on; "sql" keeps nothing,
+            for small machines, and ranks the same, slower.
         now: returns the present instant; default is the clock.  Give another to test what time does.
 
     Raises:
@@ -60,8 +63,12 @@ class Memory:
         session: str | None = None,
         durability: str = "normal",
         encoder: Encoder | None = None,
+        index: str = "memory",
         now: Callable[[], Instant] | None = None,
     ) -> None:
+        if index not in INDEXES:
+            raise ValueError(f"index is {' or '.join(map(repr, INDEXES))}, not {index!r:.80}")
+        self._index = index
         self._clock = now
         self._default = Scope().narrowed(user, agent, session)
         self._given_encoder = encoder
@@ -348,26 +355,22 @@ class Memory:
             TypeError, ValueError: an argument is not what it should be.
             ModelError: the file's vectors were made with another encoder; `rebuild` makes them again.
         """
-        from . import encoder, recall  # numpy, 0.1 s: only those who recall pay for it
+        from . import index, recall  # numpy, 0.1 s: only those who recall pay for it
 
-        if not isinstance(query, str):
-            raise TypeError(f"the query is a string, not {query!r}")
-        if not query.strip():
-            raise ValueError("the query is empty; `list` shows what there is")
-        clean = query.replace("\0", " ").encode("utf-8", "replace").decode()
-        _check_count("k", k, 1, MAX_K)
+        clean = recall.checked(query)
+        scope.check_count("k", k, 1, MAX_K)
         scope.check_share("min_score", min_score)
         now = self._now()
         seen = scope.visible(
             self._default.narrowed(user, agent, session), now=now, kinds=kinds, where=where, since=since,
             until=until, as_of=as_of, min_trust=min_trust,
         )  # fmt: skip
-        self._finder = self._finder or recall.Finder(self._db)
         half_life = scope.check_days("half_life_days", half_life_days)
-        question = recall.Question(clean, encoder.encode(self._encoder(), [clean])[0], now, half_life)
+        self._finder = self._finder or recall.Finder(self._db, getattr(index, INDEXES[self._index])())
         return self._finder.hits(
-            question, self._encoder().id, seen, k=k, min_score=min_score, explain=explain, strategy=strategy
-        )
+            clean, self._encoder(), seen, now=now, half_life_days=half_life, k=k, min_score=min_score, explain=explain,
+            strategy=strategy,
+        )  # fmt: skip
 
     def context(
         self,
@@ -397,7 +400,7 @@ class Memory:
         Returns:
             A Context; str() of it is the text, empty where nothing was found or fits.
         """
-        _check_count("budget_tokens", budget_tokens, 1)
+        scope.check_count("budget_tokens", budget_tokens, 1)
         hits = self.recall(
             query, k=k, user=user, agent=agent, session=session, kinds=kinds, where=where, since=since, until=until,
             as_of=as_of, min_score=min_score, min_trust=min_trust, strategy=strategy,
@@ -425,8 +428,8 @@ class Memory:
         offset: int = 0,
     ) -> Records:
         """Return records, newest first; the arguments are those of `recall`."""
-        _check_count("limit", limit, 0)
-        _check_count("offset", offset, 0)
+        scope.check_count("limit", limit, 0)
+        scope.check_count("offset", offset, 0)
         seen = scope.visible(
             self._default.narrowed(user, agent, session), now=self._now(), kinds=kinds, where=where, since=since,
             until=until, as_of=as_of, min_trust=min_trust,
@@ -464,6 +467,8 @@ class Memory:
 
     def close(self) -> None:
         """Close the file.  Nothing is lost without: a write is kept when its verb returns."""
+        if self._finder:
+            self._finder.close()
         self._db.close()
 
     def __enter__(self) -> Self:
@@ -489,10 +494,3 @@ class Memory:
         from . import encoder  # numpy, 0.1 s: only those who encode pay for it
 
         return encoder.shared()
-
-
-def _check_count(name: str, value: object, lowest: int, highest: int = (1 << 63) - 1) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} is a whole number, not {value!r}")
-    if not lowest <= value <= highest:
-        raise ValueError(f"{name} is from {lowest} to {highest:,}, not {value:,}")

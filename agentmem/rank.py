@@ -37,6 +37,7 @@ ALONE_ANSWER = 0.5  # of what asks itself
 LEAST_SPREAD = 0.1  # between the best and the least similarity of tokens; in a small memory it may all be noise
 ECHO = 0.35  # what is left of a match with what only asks: it is like the question, and no answer
 TOKENS_AT_ONCE = 16  # of the query, so that what is counted stays in the cache
+SIGNS_COSINE = 0.75  # of a vector and its signs, as estimated here
 
 # Late interaction: how much a match in the turn before or after counts.
 PREVIOUS_TOKENS, NEXT_TOKENS = 0.6, 0.5
@@ -93,6 +94,19 @@ class Signals:
     confidence: Floats  # (n,) 0..1
     recency: Floats  # (n,) 0..1
 
+    def take(self, places: Places) -> Signals:
+        """Return the signals of *places* (m,); `previous` and `next` go on counting in all."""
+        return Signals(**{name: getattr(self, name)[places] for name in self.__slots__})
+
+
+def top(score: Floats, limit: int) -> Places:
+    """Return the places of the *limit* highest of *score* (n,), ascending; of equal ones the first."""
+    if len(score) <= limit:
+        return np.arange(len(score))
+    least = np.partition(score, len(score) - limit)[len(score) - limit]
+    above = np.flatnonzero(score > least)
+    return np.sort(np.concatenate((above, np.flatnonzero(score == least)[: limit - len(above)])))
+
 
 def shortlist(signals: Signals) -> Floats:
     """Return (n,) scores from the indexes alone, the best 1 before what is added for whom and when the query names."""
@@ -125,25 +139,28 @@ def lean_on_neighbours(score: Floats, signals: Signals) -> Floats:
 
 def lift_sessions(score: Floats, signals: Signals) -> Floats:
     """Return (n,) scores plus a share of `session_mean`."""
-    if len(np.unique(_conversations(signals))) < 2:
+    if (signals.session < 0).all() or (signals.session == signals.session[:1]).all():
         return score
-    return np.asarray(score + SESSION_SHARE * session_mean(score, signals), np.float32)
+    return np.asarray(score + SESSION_SHARE * session_mean(score, signals.session, signals.turns), np.float32)
 
 
-def session_mean(score: Floats, signals: Signals) -> Floats:
+def session_mean(score: Floats, session: Places, turns: Places) -> Floats:
     """
     Return (n,) the mean of the three best scores of the same conversation.
 
     A shorter conversation has a mean of fewer, and what stands alone is a conversation of one, so that neither is
     set back against a long conversation.
     """
-    names, place = np.unique(_conversations(signals), return_inverse=True)
+    if (session < 0).all():
+        return score
+    conversations = np.where(session >= 0, session, -1 - np.arange(len(session)))
+    names, place = np.unique(conversations, return_inverse=True)
     order = np.lexsort((-score, place))
     rank_in_session = np.arange(len(order)) - np.searchsorted(place[order], place[order])
     best = order[rank_in_session < SESSION_BEST]
     total = np.bincount(place[best], weights=score[best], minlength=len(names))[place]
     found = np.bincount(place[best], minlength=len(names))[place]
-    return np.asarray(total / np.clip(signals.turns, found, SESSION_BEST), np.float32)
+    return np.asarray(total / np.clip(turns, found, SESSION_BEST), np.float32)
 
 
 def max_similarity(query: Floats, codes: Sequence[bytes | None], width: int) -> Floats:
@@ -165,33 +182,67 @@ def max_similarity(query: Floats, codes: Sequence[bytes | None], width: int) -> 
         return found
     bits = np.frombuffer(b"".join(code for code in codes if code), np.uint64).reshape(-1, width // 64)
     words = np.ascontiguousarray(bits.T)  # (width / 64, t)
-    ones = np.bitwise_count(words).sum(0, dtype=np.int16)  # (t,)
     filled = np.flatnonzero(counts)
     starts = np.concatenate(([0], np.cumsum(counts[filled])[:-1]))
-    high, low, total, scale = _levels(query)
     for first in range(0, len(query), TOKENS_AT_ONCE):
         some = slice(first, first + TOKENS_AT_ONCE)
-        dot = np.zeros((len(high[some]), len(ones)), np.int16)  # Σ level × bit
-        for word, two, one in zip(words, high[some].T, low[some].T, strict=True):
-            dot += np.bitwise_count(two[:, None] & word) * np.uint8(2) + np.bitwise_count(one[:, None] & word)
-        # Σ (level - 3/2) (2 bit - 1) = 2 Σ level × bit - Σ level - 3 Σ bit + 3/2 width
-        best = np.maximum.reduceat(2 * dot - 3 * ones, starts, axis=1)
-        found[some, filled] = (best - total[some, None] + 1.5 * width) * scale[some, None]
+        found[some, filled] = _agreement(query[some], words, starts)
     return found
 
 
-def _levels(query: Floats) -> tuple[NDArray[np.uint64], NDArray[np.uint64], Floats, Floats]:
+def cosine(query: Floats, signs: NDArray[np.uint64]) -> Floats:
+    """
+    Return (n,) estimates of the cosines of *query* (384,) with vectors of which *signs* (6, n) are known.
+
+    Source: as `max_similarity`.  Of a vector with normally distributed components the signs, as a vector, have the
+    cosine √(2/π) with it; of these vectors about SIGNS_COSINE.
+    """
+    return np.asarray(_agreement(query[None], signs, None)[0] / SIGNS_COSINE, np.float32)
+
+
+def true_cosine(query: Floats, vectors: Sequence[bytes | None]) -> Floats:
+    """Return (n,) cosines of *query* (384,), of length 1, with *vectors*, each int8[384]; 0 for None."""
+    found = np.zeros(len(vectors), np.float32)
+    some = [vector for vector in vectors if vector]
+    if some:
+        table = np.frombuffer(b"".join(some), np.int8).reshape(len(some), -1).astype(np.float32)
+        length = np.sqrt(np.einsum("ij,ij->i", table, table))
+        found[[place for place, vector in enumerate(vectors) if vector]] = table @ query / np.maximum(length, 1)
+    return found
+
+
+def _agreement(query: Floats, words: NDArray[np.uint64], starts: Places | None) -> Floats:
+    """
+    Return (q, t) cosines of each of *query* (q, width) with the signs in *words* (width / 64, t).
+
+    Args:
+        starts: where to begin the runs of *words* of which only the best counts, (q, runs); None for each alone.
+    """
+    bits, total, scale = _levels(query)
+    ones = np.bitwise_count(words).sum(0, dtype=np.int16)  # (t,)
+    counts = np.zeros((len(bits), len(ones)), np.int16)
+    for word, bit in zip(words, bits.T, strict=True):
+        counts += np.bitwise_count(bit[:, None] & word)
+    dot = 2 * counts[: len(query)] + counts[len(query) :]  # Σ level × bit
+    # Σ (level - 3/2) (2 bit - 1) = 2 Σ level × bit - Σ level - 3 Σ bit + 3/2 width
+    parts = 2 * dot - 3 * ones
+    best = parts if starts is None else np.maximum.reduceat(parts, starts, axis=1)
+    return np.asarray((best - total[:, None] + 1.5 * query.shape[1]) * scale[:, None], np.float32)
+
+
+def _levels(query: Floats) -> tuple[NDArray[np.uint64], Floats, Floats]:
     """
     Round each component to one of four levels, 0 to 3, for -3/2 to 3/2 steps.
 
     Returns:
-        The levels' high and low bits (q, width / 64); their sums (q,); and what makes a cosine of a dot product (q,).
+        The levels' high bits, then their low ones (2 q, width / 64); their sums (q,); and what makes a cosine of a dot
+        product (q,).
     """
     reach = np.maximum(0.6 * np.abs(query).max(1, keepdims=True), 1e-12)  # the rare larger ones are cut
     level = np.clip(np.rint((query / reach + 1) * 1.5), 0, 3).astype(np.uint8)
     length = np.sqrt(np.square(level - np.float32(1.5)).sum(1) * query.shape[1])
-    high, low = (np.packbits(level >> bit & 1, axis=1).view(np.uint64) for bit in (1, 0))
-    return high, low, level.sum(1).astype(np.float32), (1 / length).astype(np.float32)
+    bits = np.packbits(np.concatenate((level >> 1, level & 1)), axis=1, bitorder="little").view(np.uint64)
+    return bits, level.sum(1).astype(np.float32), (1 / length).astype(np.float32)
 
 
 def final(
@@ -229,9 +280,10 @@ def final(
         + RECENCY_SHARE * (1 - signals.recency[top])
     )
     sure = SCALE * (1 - doubt)
-    parts = {name: weight * sure * values[name] for name, weight in weights.items()}
+    weighed = np.array(list(weights.values()), np.float32)[:, None] * [values[name] for name in weights] * sure
+    parts = dict(zip(weights, weighed, strict=True))
     parts["known"] = np.full(len(top), known(window, signals.cosine), np.float32)
-    odds = np.sum(list(parts.values()), axis=0, dtype=np.float32)
+    odds = weighed.sum(0) + parts["known"]
     return np.asarray(1 / (1 + np.exp(-odds)), np.float32), parts
 
 
@@ -260,7 +312,7 @@ def _values(signals: Signals, top: Places, own: Floats, window: Floats) -> dict[
         "earlier lexical": (need * _at(lexical, before, ALONE_LEXICAL * lexical * signals.states))[top],
         "late": told * _spread(np.maximum(window - usual, 0).mean(0)),
         "weakest": _spread(own.min(0)),
-        "session": session_mean(_spread(own.mean(0)), _take(signals, top)),
+        "session": session_mean(_spread(own.mean(0)), signals.session[top], signals.turns[top]),
         "named": signals.named[top],
         "role": signals.role[top],
         "answers": _at(signals.asks, signals.previous, ALONE_ANSWER * signals.asks * signals.states)[top],
@@ -269,15 +321,6 @@ def _values(signals: Signals, top: Places, own: Floats, window: Floats) -> dict[
         "states": signals.states[top],
         "tells": signals.tells[top],
     }
-
-
-def _take(signals: Signals, top: Places) -> Signals:
-    return Signals(**{name: getattr(signals, name)[top] for name in Signals.__dataclass_fields__})
-
-
-def _conversations(signals: Signals) -> Places:
-    """A number for each conversation, and one of its own for what stands outside any."""
-    return np.where(signals.session >= 0, signals.session, -1 - np.arange(len(signals.session)))
 
 
 def _need(signals: Signals) -> Floats:

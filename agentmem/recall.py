@@ -1,31 +1,41 @@
 """
 One query → ranked row ids: find candidates by words, by meaning and by time, unite them, score each by every signal.
 
-The place to change when recall is to become better; the formulas are in `rank`, the SQL in `fulltext` and `search`.
+The place to change when recall is to become better; the formulas are in `rank`, the searches in `lexical` and `index`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
-from . import fulltext, rank, search, store
+from . import lexical, rank, search, store
 from .db import Connection, Database
-from .encoder import WIDTH, Encoding
+from .encoder import WIDTH, Encoder, Encoding, encode
+from .index import Index, View
 from .records import Hit, Strategy
-from .roster import ASKS, ASSISTANT, DATED, NO_TIME, POSITIONS, STATES, TELLS, USER, Roster, empty, refreshed
-from .scope import Predicate
+from .roster import ASKS, ASSISTANT, DATED, NO_TIME, POSITIONS, STATES, TELLS, USER, Roster
+from .scope import Seen
 from .times import asks_when, named_times, spoken_of
 from .traits import MOST_TELLS
 from .words import WORD, asked_role
 
 DEPTH = 200  # candidates from each arm
+DEEPER = 4  # times as many, where too few of them are visible
 LATE_DEPTH = 100  # of the shortlist, re-ranked by their token vectors
 DAY_MS = 86_400_000
 NEAR_DAYS = 15_000  # a question without a year is asked of the years around
 LONG_AGO = 1e9  # days, of what has no known time
+
+T = TypeVar("T")
+Encoded = dict[int, tuple[bytes | None, bytes | None]]  # row id → vector and token codes
+Words = tuple[rank.Places, rank.Floats]  # ids, ascending, and scores, of `lexical.search`
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,37 +58,70 @@ class Question:
 
 
 class Finder:
-    """Finds records of one file; threads share it, and what it has read of the file."""
+    """Finds records of one file; threads share it, and what its index has read of the file."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, index: Index) -> None:
         self._db = db
-        self._roster = empty()
+        self._index = index
+        self._pool = ThreadPoolExecutor(os.cpu_count() or 1, "agentmem-words")
 
     def hits(
         self,
-        question: Question,
-        encoder_id: str,
-        seen: Predicate,
+        text: str,
+        encoder: Encoder,
+        seen: Seen,
         *,
+        now: int,
+        half_life_days: float,
         k: int,
         min_score: float = 0.0,
         explain: bool = False,
         strategy: Strategy | None = None,
     ) -> list[Hit]:
-        """Return up to *k* hits of at least *min_score*, in the order of *strategy* where one is given."""
+        """
+        Return up to *k* hits for *text* of at least *min_score*, in the order of *strategy* where one is given.
+
+        Words are looked up while the query is encoded: both take milliseconds outside of Python.
+        """
         with self._db.read() as connection:
-            self._db.match_encoder(connection, encoder_id)
-            ranked = best(connection, self.roster(connection), question, seen, k=max(k, LATE_DEPTH) if strategy else k)
+            self._db.match_encoder(connection, encoder.id)
+            with self._meanwhile(lambda: self.look(connection, text, seen)) as look:
+                question = Question(text, encode(encoder, [text])[0], now, half_life_days)
+                view, words = look()
+            ranked = best(connection, view, question, words, seen, k=max(k, LATE_DEPTH) if strategy else k)
             good = [found for found in ranked if found.score >= min_score]
             records = store.fetch(connection, [found.id for found in good])
         told = explain or strategy is not None
         hits = [Hit(records[found.id], found.score, found.why if told else None) for found in good]
-        return hits if strategy is None else _by_strategy(strategy, question.text, hits)[:k]
+        return hits if strategy is None else _by_strategy(strategy, text, hits)[:k]
 
-    def roster(self, connection: Connection) -> Roster:
-        """Return the roster of the state that *connection* sees, or a later one."""
-        roster = self._roster = refreshed(self._roster, connection)
-        return roster
+    def close(self) -> None:
+        """End the threads."""
+        self._pool.shutdown(wait=False)
+
+    def look(self, connection: Connection, text: str, seen: Seen) -> tuple[View, Words]:
+        """Return what ranking needs beside the query's encoding: what may be seen, and what *text*'s words find."""
+        view = self._index.view(connection, seen.scope)
+        return view, lexical.search(connection, text, view.known)
+
+    @contextmanager
+    def _meanwhile(self, task: Callable[[], T]) -> Iterator[Callable[[], T]]:
+        """Let another thread do *task* during the block, which may ask for the result; do it then if none is free."""
+        future: Future[T] = self._pool.submit(task)
+        try:
+            yield lambda: task() if future.cancel() else future.result()
+        finally:
+            if not future.cancel():
+                wait([future])  # it uses the connection, which goes back now
+
+
+def checked(query: object) -> str:
+    """Return *query* as it can be encoded and looked up; TypeError or ValueError where it is no text, or blank."""
+    if not isinstance(query, str):
+        raise TypeError(f"the query is a string, not {query!r}")
+    if not query.strip():
+        raise ValueError("the query is empty; `list` shows what there is")
+    return query.replace("\0", " ").encode("utf-8", "replace").decode()
 
 
 def _by_strategy(strategy: Strategy, query: str, hits: list[Hit]) -> list[Hit]:
@@ -92,9 +135,10 @@ def _by_strategy(strategy: Strategy, query: str, hits: list[Hit]) -> list[Hit]:
 
 def best(
     connection: Connection,
-    roster: Roster,
+    view: View,
     question: Question,
-    seen: Predicate,
+    words: Words,
+    seen: Seen,
     *,
     k: int,
     weights: Mapping[str, float] = rank.WEIGHTS,
@@ -103,50 +147,104 @@ def best(
     Return up to *k* candidates that *seen* sees, best first, ties by row id.
 
     Args:
-        roster: of this state of the file or a later one.
+        view: of this state of the file or a later one.
+        words: what the query's words find in *view*.
         weights: of the signals, see `rank.final`; without one, its signal does not count.
     """
-    vector, depth = question.encoding.quantised, max(DEPTH, 2 * k)
-    asked = _asked_times(roster, question)
-    words = fulltext.lexical(connection, question.text, seen, depth)
-    near = search.nearest(connection, vector, seen, depth)
-    if asked:
-        near |= search.nearest_of_times(connection, vector, seen, asked, depth // 2)
-    ids = _with_neighbours(connection, roster, np.array(sorted(words.keys() | near.keys()), np.int64), seen)
-    if not len(ids):
+    limit, most = max(DEPTH, 2 * k), max(LATE_DEPTH, k)
+    asked = _asked_times(view, question)
+    while True:
+        ids = _candidates(view, question, words, asked, limit)
+        if not len(ids):
+            return []
+        roster = view.roster(ids)
+        ids = _with_neighbours(roster, ids)
+        spots = roster.spots(roster.rows(ids))
+        signals = _signals(connection, view, roster, question, ids, words, asked)
+        order = np.argsort(-rank.shortlist(signals), kind="stable")
+        top, around, encoded = _read(connection, ids, spots, order, seen, most)
+        if len(top) == most or limit >= view.count:
+            break
+        limit *= DEEPER
+    if not len(top):
         return []
-    near |= search.cosines(connection, vector, [id for id in ids.tolist() if id not in near])
-    signals = _signals(roster, question, ids, _column(ids, words), _column(ids, near))
+    kept = np.union1d(top, around)
+    top, ids, spots = np.searchsorted(kept, top), ids[kept], spots[kept]
+    signals = replace(signals.take(kept), previous=_places(spots, -1), next=_places(spots, 1))
+    signals, late = _late(question, ids, signals, top, encoded)
+    score, parts = rank.final(signals, top, *late, weights)
+    order = np.lexsort((ids[top], -score))[:k]
+    why = (dict(zip(parts, part, strict=True)) for part in np.array(list(parts.values()))[:, order].T.tolist())
+    return list(map(Ranked, ids[top[order]].tolist(), score[order].tolist(), why))
+
+
+def _candidates(view: View, question: Question, words: Words, asked: list[search.Interval], limit: int) -> rank.Places:
+    """Return the ids, ascending, of the *limit* best by words and by meaning, and half as many of the times *asked*."""
+    vector = question.encoding.vector
+    found, score = words
+    arms = [found[rank.top(score, limit)], view.near(vector, limit)]
     if asked:
-        signals.time[:] = _share_of_times(connection, roster, ids, asked)
-    base = rank.shortlist(signals)
-    top = np.argsort(-base, kind="stable")[: max(LATE_DEPTH, k)]
-    score, parts = rank.final(signals, top, *_late(connection, question, ids, signals, top), weights)
-    order = np.lexsort((top, -score))[:k]
-    return [
-        Ranked(int(ids[top[i]]), float(score[i]), {name: float(part[i]) for name, part in parts.items()}) for i in order
-    ]
+        arms.append(view.near(vector, limit // 2, view.of_times(asked)))
+    return np.unique(np.concatenate(arms))
 
 
-def _with_neighbours(connection: Connection, roster: Roster, ids: rank.Places, seen: Predicate) -> rank.Places:
-    """Return *ids* and those of the turns directly before and after each that *seen* sees, ascending."""
+def _with_neighbours(roster: Roster, ids: rank.Places) -> rank.Places:
+    """Return *ids* and those of the turns directly before and after each, ascending."""
     rows = roster.rows(ids)
     beside = np.concatenate((roster.beside(rows, -1), roster.beside(rows, 1)))
-    more = np.setdiff1d(roster.id[beside], ids)
-    return np.union1d(ids, search.visible(connection, more.tolist(), seen)).astype(np.int64) if len(more) else ids
+    return np.union1d(ids, roster.id[beside]) if len(beside) else ids
 
 
-def _column(ids: rank.Places, values: Mapping[int, float]) -> rank.Floats:
-    return np.array([values.get(id, 0.0) for id in ids.tolist()], np.float32)
+def _read(
+    connection: Connection, ids: rank.Places, spots: rank.Places, order: rank.Places, seen: Seen, most: int
+) -> tuple[rank.Places, rank.Places, Encoded]:
+    """
+    Read the first *most* of *ids*, in *order*, that *seen* sees.
+
+    Returns:
+        Their places, ascending; those of the visible turns directly beside them, and of those before the turns before;
+        and what the encoder made of all but the last.
+    """
+    top = np.empty(0, np.int64)
+    encoded: Encoded = {}
+    first, size = 0, most
+    while len(top) < most and first < len(order):
+        some = order[first : first + size]
+        read = np.union1d(some, _at(spots, spots[some], -1, 1))
+        encoded |= search.encoded(connection, ids[read], seen)
+        top = np.concatenate((top, some[[id in encoded for id in ids[some].tolist()]]))
+        first, size = first + size, size * DEEPER
+    top = np.sort(top[:most])
+    beside = _at(spots, spots[top], -1, 1)
+    if not len(beside):
+        return top, beside, encoded
+    beside = beside[[id in encoded for id in ids[beside].tolist()]]
+    earlier = np.setdiff1d(_at(spots, spots[top], -2), np.concatenate((top, beside)))
+    earlier = earlier[np.isin(ids[earlier], search.visible(connection, ids[earlier], seen))]
+    return top, np.concatenate((beside, earlier)), encoded
+
+
+def _at(spots: rank.Places, around: rank.Places, *steps: int) -> rank.Places:
+    """Return the places among *spots* of those that are one of *steps* on from one of *around*, in all versions."""
+    around = around[around >= 0]
+    if not len(around):
+        return np.empty(0, np.int64)
+    return np.flatnonzero(np.isin(spots, np.concatenate([around + step for step in steps])))
 
 
 def _signals(
-    roster: Roster, question: Question, ids: rank.Places, lexical: rank.Floats, cosine: rank.Floats
+    connection: Connection,
+    view: View,
+    roster: Roster,
+    question: Question,
+    ids: rank.Places,
+    words: Words,
+    asked: Sequence[search.Interval],
 ) -> rank.Signals:
     rows = roster.rows(ids)
-    flags = roster.flags[rows]
+    flags, at, spots = roster.flags[rows], roster.at[rows], roster.spots(rows)
     named, role = _asked(roster, rows, question.text)
-    age = np.where(roster.at[rows] == NO_TIME, LONG_AGO, np.maximum(question.now - roster.at[rows], 0) / DAY_MS)
+    age = np.where(at == NO_TIME, LONG_AGO, np.maximum(question.now - at, 0) / DAY_MS)
     with np.errstate(over="ignore"):  # a half-life of next to nothing
         recency = np.exp2(-age / question.half_life_days).astype(np.float32)
 
@@ -154,17 +252,17 @@ def _signals(
         return (flags & which > 0).astype(np.float32)
 
     return rank.Signals(
-        lexical=lexical,
-        cosine=cosine,
-        session=np.where(roster.spot[rows] >= 0, roster.spot[rows] // POSITIONS, -1),
-        turns=roster.turns(rows, rank.SESSION_BEST),
-        previous=_places(roster.spot[rows], -1),
-        next=_places(roster.spot[rows], 1),
+        lexical=_looked_up(ids, *words),
+        cosine=rank.cosine(question.encoding.vector, roster.signs[:, rows]),
+        session=np.where(spots >= 0, spots // POSITIONS, -1),
+        turns=_turns(view, spots),
+        previous=_places(spots, -1),
+        next=_places(spots, 1),
         length=roster.length[rows].astype(np.float32),
         asks=bit(ASKS),
         named=(roster.speaker[rows] == named).astype(np.float32) if named >= 0 else np.zeros(len(rows), np.float32),
         role=bit(role),
-        time=np.zeros(len(rows), np.float32),
+        time=_share_of_times(connection, ids, at, asked),
         when=bit(DATED if asks_when(question.text) else 0),
         states=bit(STATES),
         tells=np.asarray((flags >> TELLS) / MOST_TELLS, np.float32),
@@ -174,11 +272,27 @@ def _signals(
     )
 
 
+def _looked_up(ids: rank.Places, found: rank.Places, score: rank.Floats) -> rank.Floats:
+    """Return the score of each of *ids*, 0 for those not *found*."""
+    if not len(found):
+        return np.zeros(len(ids), np.float32)
+    place = np.minimum(np.searchsorted(found, ids), len(found) - 1)
+    return np.where(found[place] == ids, score[place], 0).astype(np.float32)
+
+
+def _turns(view: View, spots: rank.Places) -> rank.Places:
+    """Return how many turns the conversation of each of *spots* has, as far as matters; 1 outside any."""
+    if (spots < 0).all():
+        return np.ones(len(spots), np.int64)
+    scopes, place = np.unique(np.where(spots >= 0, spots // POSITIONS, -1), return_inverse=True)
+    return np.where(spots >= 0, np.maximum(view.turns(scopes, rank.SESSION_BEST), 1)[place], 1)
+
+
 def _places(spots: rank.Places, step: int) -> rank.Places:
-    """Return the place among *spots* of the one *step* on from each, or -1; a reader sees one version of a turn."""
+    """Return the place among *spots* of the one *step* on from each, of its newest version, or -1."""
     order = np.argsort(spots, kind="stable")
-    place = np.searchsorted(spots[order], spots + step)
-    found = order[np.minimum(place, len(spots) - 1)]
+    place = np.searchsorted(spots[order], spots + step, "right") - 1
+    found = order[np.maximum(place, 0)]
     return np.where((spots >= 0) & (spots[found] == spots + step), found, -1)
 
 
@@ -192,22 +306,24 @@ def _asked(roster: Roster, rows: rank.Places, query: str) -> tuple[int, int]:
     return named[0] if len(named) == 1 else -1, role if roles & USER and roles & ASSISTANT else 0
 
 
-def _asked_times(roster: Roster, question: Question) -> list[search.Interval]:
+def _asked_times(view: View, question: Question) -> list[search.Interval]:
     """Return the times that the query names: "last week" by the present, "in May" of every year that there is."""
     if not spoken_of(question.text, question.now):
-        return []  # as of most queries: the roster's times need not be looked through
+        return []  # as of most queries: the records' times need not be looked through
     # One record of the year 1 must not make the May of every year since a candidate.
-    near = np.abs(roster.at // DAY_MS - question.now // DAY_MS) < NEAR_DAYS
-    known = roster.at[near] if near.any() else np.array([question.now])
-    return named_times(question.text, question.now, int(known.min()), int(known.max()))
+    near = NEAR_DAYS * DAY_MS
+    first, last = view.span(question.now - near, question.now + near) or (question.now, question.now)
+    return named_times(question.text, question.now, first, last)
 
 
 def _share_of_times(
-    connection: Connection, roster: Roster, ids: rank.Places, asked: Sequence[search.Interval]
+    connection: Connection, ids: rank.Places, at: rank.Places, asked: Sequence[search.Interval]
 ) -> rank.Floats:
     """Return how much of what each of *ids* speaks of lies in the times *asked*, and 1 where it was said then."""
-    at, spoken = roster.at[roster.rows(ids)], search.times(connection, ids.tolist())
     share = np.zeros(len(ids), np.float32)
+    if not asked:
+        return share
+    spoken = search.times(connection, ids)
     for since, until in asked:
         share[(at >= since) & (at < until)] = 1
         for place, id in enumerate(ids.tolist()):
@@ -218,20 +334,20 @@ def _share_of_times(
 
 
 def _late(
-    connection: Connection, question: Question, ids: rank.Places, signals: rank.Signals, top: rank.Places
-) -> tuple[rank.Floats, rank.Floats, rank.Floats]:
-    """Return the similarities of *top*, and of the turns before and after each, which may lie outside *top*."""
-    beside = (signals.previous[top], signals.next[top])
-    wanted = np.unique(np.concatenate((top, *beside)))
-    wanted = wanted[wanted >= 0]
-    codes = search.codes(connection, ids[wanted].tolist())
+    question: Question, ids: rank.Places, signals: rank.Signals, top: rank.Places, encoded: Encoded
+) -> tuple[rank.Signals, tuple[rank.Floats, rank.Floats, rank.Floats]]:
+    """
+    Return the *signals*, with cosines in the place of estimates where vectors were read, and the similarities of the
+    tokens of *top*, and of the turns before and after each.
+    """
+    read = np.flatnonzero([id in encoded for id in ids.tolist()])
+    vectors, codes = zip(*(encoded[id] for id in ids[read].tolist()), strict=True)
+    cosine = signals.cosine.copy()
+    cosine[read] = rank.true_cosine(question.encoding.vector, vectors)
     # A query may have no token at all: a zero-width space, say.
     tokens = question.encoding.tokens
     tokens = tokens if len(tokens) else np.zeros((1, WIDTH), np.float32)
-    similarity = rank.max_similarity(tokens, [codes.get(id) for id in ids[wanted].tolist()], WIDTH)
-
-    def of(index: rank.Places) -> rank.Floats:
-        column = np.searchsorted(wanted, np.maximum(index, wanted[0]))
-        return np.where(index >= 0, similarity[:, np.minimum(column, len(wanted) - 1)], 0).astype(np.float32)
-
-    return of(top), of(beside[0]), of(beside[1])
+    similarity = np.zeros((len(tokens), len(ids) + 1), np.float32)  # the last for what has no turn beside it
+    similarity[:, read] = rank.max_similarity(tokens, codes, WIDTH)
+    before, after = signals.previous[top], signals.next[top]
+    return replace(signals, cosine=cosine), (similarity[:, top], similarity[:, before], similarity[:, after])

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from .records import FIRST_INSTANT, LAST_INSTANT, Instant, instant
 from .words import is_unicode
 
-Value = str | int | float | bytes | None
+Value = object  # what SQLite binds: str, int, float, bytes, None, and `db.bound`'s arrays
 MAX_NAME = 512  # characters of a user, agent or session
 MAX_DEPTH = 16  # levels of AND, OR and NOT in a filter
 MAX_CONDITIONS = 500  # of a filter; SQLite takes expressions up to 1,000 deep
@@ -46,6 +46,13 @@ class Scope:
             self.session if session is None else session,
         )
 
+    @property
+    def owns(self) -> Predicate:
+        """The rows of the table `scopes` that are in this scope."""
+        bindings: dict[str, Value] = {"user": self.user}
+        bindings |= {name: value for name in ("agent", "session") if (value := getattr(self, name))}
+        return Predicate(" and ".join(f"{name} = :{name}" for name in bindings), bindings)
+
 
 @dataclass(frozen=True, slots=True)
 class Predicate:
@@ -55,6 +62,13 @@ class Predicate:
     bindings: Mapping[str, Value]
 
 
+@dataclass(frozen=True, slots=True)
+class Seen(Predicate):
+    """What a read may see."""
+
+    scope: Scope  # nothing outside of this one
+
+
 def check_share(name: str, value: object) -> float:
     """Return *value* as a float from 0 to 1; TypeError or ValueError where it is not one."""
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -62,6 +76,14 @@ def check_share(name: str, value: object) -> float:
     if not 0 <= value <= 1:
         raise ValueError(f"{name} is a number from 0 to 1, not {value!r}")
     return float(value)
+
+
+def check_count(name: str, value: object, lowest: int, highest: int = (1 << 63) - 1) -> None:
+    """Raise TypeError or ValueError where *value* is not a whole number from *lowest* to *highest*."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} is a whole number, not {value!r}")
+    if not lowest <= value <= highest:
+        raise ValueError(f"{name} is from {lowest} to {highest:,}, not {value:,}")
 
 
 def check_days(name: str, value: object) -> float:
@@ -74,15 +96,10 @@ def check_days(name: str, value: object) -> float:
 
 def within(
     scope: Scope, *, now: int | None = None, where: Mapping[str, object] | None = None, active: bool = False
-) -> Predicate:
+) -> Seen:
     """The rows of *scope* that fit *where*; with *now*, without those expired by then; with *active*, as they hold."""
-    clauses = ["user = :user"]
-    bindings: dict[str, Value] = {"user": scope.user}
-    for name in ("agent", "session"):
-        if value := getattr(scope, name):
-            clauses.append(f"{name} = :{name}")
-            bindings[name] = value
-    sql = f"r.scope in (select id from scopes where {' and '.join(clauses)})"
+    bindings: dict[str, Value] = {**scope.owns.bindings}
+    sql = f"r.scope in (select id from scopes where {scope.owns.sql})"
     if now is not None:
         sql += " and (r.expires_at is null or r.expires_at > :now)"
         bindings["now"] = now
@@ -92,7 +109,7 @@ def within(
         wanted = metadata_filter(where)
         sql += f" and {wanted.sql}"
         bindings.update(wanted.bindings)
-    return Predicate(sql, bindings)
+    return Seen(sql, bindings, scope)
 
 
 def visible(
@@ -105,7 +122,7 @@ def visible(
     until: Instant | None = None,
     as_of: Instant | None = None,
     min_trust: float = 0.0,
-) -> Predicate:
+) -> Seen:
     """
     What a read of *scope* sees.
 
@@ -138,7 +155,7 @@ def visible(
     if check_share("min_trust", min_trust) > 0:
         clauses.append("r.trust >= :min_trust")
         bindings["min_trust"] = min_trust
-    return Predicate(" and ".join(clauses), bindings)
+    return Seen(" and ".join(clauses), bindings, scope)
 
 
 def metadata_filter(where: Mapping[str, object]) -> Predicate:

@@ -1,5 +1,5 @@
 """
-Find candidates by meaning, and what ranking asks of them.  Owns the derived tables `vectors`, `token_codes`, `traits`
+What the file has for searching by meaning and for ranking.  Owns the derived tables `vectors`, `token_codes`, `traits`
 and `times`, which `rebuild` can make again.
 
 Functions take a connection that `Database.read` or `Database.transaction` lent.
@@ -10,81 +10,140 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from .db import Connection
+from .db import Connection, bound
 from .records import Row
-from .scope import Predicate
+from .scope import Predicate, Scope
+
+if TYPE_CHECKING:  # numpy, 0.1 s: those who only write need not wait for it
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Ids = NDArray[np.int64]  # row ids
 
 Interval = tuple[int, int]
 
 
-def nearest(connection: Connection, vector: bytes, seen: Predicate, limit: int) -> dict[int, float]:
-    """
-    Return row id → cosine (higher is better) of the *limit* nearest of what *seen* sees, ties by row id.
-
-    Args:
-        vector: int8[384], from `encoder.quantise`.
-    """
+def visible(connection: Connection, ids: Ids, seen: Predicate) -> list[int]:
+    """Return those of the records *ids* that *seen* sees, in order."""
     rows = connection.execute(
-        f"""select r.id, 1 - vec_distance_cosine(vec_int8(v.vector), vec_int8(:vector)) as score
-            from records as r join vectors as v on v.id = r.id
-            where {seen.sql}
-            order by score desc, r.id limit :limit""",
-        {**seen.bindings, "vector": vector, "limit": limit},
-    )
-    return dict(rows)
-
-
-def nearest_of_times(
-    connection: Connection, vector: bytes, seen: Predicate, asked: Sequence[Interval], limit: int
-) -> dict[int, float]:
-    """Return what `nearest` does, of the records that were said in, or speak of, one of the intervals *asked*."""
-    found = f"""r.id in (
-            select t.id from json_each(:asked) as a cross join times as t
-                on t.until > a.value ->> 0 and t.since < a.value ->> 1
-            union select o.id from json_each(:asked) as a cross join records as o
-                on o.occurred_at >= a.value ->> 0 and o.occurred_at < a.value ->> 1)
-        and {seen.sql}"""
-    return nearest(connection, vector, Predicate(found, {**seen.bindings, "asked": json.dumps(list(asked))}), limit)
-
-
-def cosines(connection: Connection, vector: bytes, ids: Sequence[int]) -> dict[int, float]:
-    """Return row id → cosine to *vector* (int8[384]) for the records *ids*."""
-    rows = connection.execute(
-        """select id, 1 - vec_distance_cosine(vec_int8(vector), vec_int8(:vector)) from vectors
-           where id in (select value from json_each(:ids))""",
-        {"vector": vector, "ids": json.dumps(list(ids))},
-    )
-    return dict(rows)
-
-
-def visible(connection: Connection, ids: Sequence[int], seen: Predicate) -> list[int]:
-    """Return those of the records *ids* that *seen* sees."""
-    rows = connection.execute(
-        f"select r.id from json_each(:ids) as i cross join records as r on r.id = i.value where {seen.sql}",
-        {**seen.bindings, "ids": json.dumps(list(ids))},
+        f"select r.id from carray(:ids) as i cross join records as r on r.id = i.value where {seen.sql}",
+        {**seen.bindings, "ids": bound(ids)},
     )
     return [row[0] for row in rows]
 
 
-def codes(connection: Connection, ids: Sequence[int]) -> dict[int, bytes]:
-    """Return row id → 1-bit token codes, 48 bytes each, of the records *ids*."""
-    return dict(
-        connection.execute(
-            "select id, codes from token_codes where id in (select value from json_each(?))", (json.dumps(list(ids)),)
-        )
+def encoded(connection: Connection, ids: Ids, seen: Predicate) -> dict[int, tuple[bytes | None, bytes | None]]:
+    """Return row id → vector, int8[384], and codes, 48 bytes a token, of those of the records *ids* that are *seen*."""
+    rows = connection.execute(
+        f"""select r.id, v.vector, t.codes
+            from carray(:ids) as i cross join records as r on r.id = i.value
+            left join vectors as v on v.id = r.id left join token_codes as t on t.id = r.id
+            where {seen.sql}""",
+        {**seen.bindings, "ids": bound(ids)},
     )
+    return {id: (vector, codes) for id, vector, codes in rows}
 
 
-def times(connection: Connection, ids: Sequence[int]) -> dict[int, list[Interval]]:
+def times(connection: Connection, ids: Ids) -> dict[int, list[Interval]]:
     """Return row id → the times that it speaks of, half-open, UTC ms, for those of the records *ids* that do."""
     found: dict[int, list[Interval]] = defaultdict(list)
-    rows = connection.execute(
-        "select id, since, until from times where id in (select value from json_each(?))", (json.dumps(list(ids)),)
-    )
+    rows = connection.execute("select id, since, until from times where id in carray(?)", (bound(ids),))
     for id, since, until in rows:
         found[id].append((since, until))
     return found
+
+
+def speaking_of(connection: Connection, asked: Sequence[Interval]) -> str:
+    """Return the ids of the records that speak of a time in one of the intervals *asked*, between commas."""
+    sql = """select group_concat(t.id) from json_each(?) as a
+             cross join times as t on t.until > a.value ->> 0 and t.since < a.value ->> 1"""
+    return str(connection.execute(sql, (json.dumps(list(asked)),)).get or "")
+
+
+# -- without anything in memory, see `index.InSQL` ----------------------------------------------------------------
+
+
+def nearest_signs(
+    connection: Connection, signs: bytes, scope: Scope, limit: int, among: Ids | None
+) -> dict[int, bytes]:
+    """
+    Return row id → signs of the *limit* records of *scope* whose vectors differ from *signs* in the fewest.
+
+    Args:
+        signs: 48 bytes, from `encoder.signs`.
+        among: only these records; None is all.
+    """
+    which = "" if among is None else "and r.id in carray(:among)"
+    rows = connection.execute(
+        f"""select id, signs from (
+                select r.id as id, ifnull(t.signs, zeroblob(48)) as signs
+                from records as r left join traits as t on t.id = r.id where {_within(scope)} {which})
+            order by vec_distance_hamming(vec_bit(signs), vec_bit(:signs)), id limit :limit""",
+        {**scope.owns.bindings, "signs": signs, "limit": limit, **({} if among is None else {"among": bound(among)})},
+    )
+    return dict(rows)
+
+
+def lengths(connection: Connection, ids: Ids, scope: Scope) -> dict[int, int]:
+    """Return row id → characters of those of the records *ids* that are in *scope*."""
+    rows = connection.execute(
+        f"""select r.id, ifnull(t.length, length(r.text))
+            from carray(:ids) as i cross join records as r on r.id = i.value left join traits as t on t.id = r.id
+            where {_within(scope)}""",
+        {**scope.owns.bindings, "ids": bound(ids)},
+    )
+    return dict(rows)
+
+
+def around(ids: Ids) -> Predicate:
+    """Return what sees the records *ids*, and the turns directly before and after each in all of their versions."""
+    sql = """r.id in carray(:ids) or r.id in (
+        select n.id from carray(:ids) as i cross join records as c on c.id = i.value
+        cross join records as n on n.scope = c.scope and n.position in (c.position - 1, c.position + 1))"""
+    return Predicate(sql, {"ids": bound(ids)})
+
+
+def turns(connection: Connection, scopes: Ids, most: int) -> list[int]:
+    """Return how many turns each of the conversations *scopes* has, as far as *most*, in order."""
+    rows = connection.execute(
+        """select (select count(*) from (
+               select 1 from records as r where r.scope = s.value and r.position is not null limit ?))
+           from carray(?) as s""",
+        (most, bound(scopes)),
+    )
+    return [row[0] for row in rows]
+
+
+def said(connection: Connection, asked: Sequence[Interval]) -> str:
+    """Return the ids of the records that were said in one of the intervals *asked*, between commas."""
+    sql = """select group_concat(r.id) from json_each(?) as a
+             cross join records as r on r.occurred_at >= a.value ->> 0 and r.occurred_at < a.value ->> 1"""
+    return str(connection.execute(sql, (json.dumps(list(asked)),)).get or "")
+
+
+def span(connection: Connection, since: int, until: int, scope: Scope) -> Interval | None:
+    """Return the first and last known time, from *since* to before *until*, of the records of *scope*."""
+    first, last = connection.execute(
+        f"""select min(r.occurred_at), max(r.occurred_at) from records as r
+            where {_within(scope)} and r.occurred_at >= :since and r.occurred_at < :until""",
+        {**scope.owns.bindings, "since": since, "until": until},
+    ).get
+    return None if first is None else (first, last)
+
+
+def count(connection: Connection, scope: Scope) -> int:
+    """Return how many records *scope* has, in any state."""
+    sql = f"select count(*) from records as r where {_within(scope)}"
+    return int(connection.execute(sql, scope.owns.bindings).get)
+
+
+def _within(scope: Scope) -> str:
+    return f"r.scope in (select id from scopes where {scope.owns.sql})"
+
+
+# -- writing --------------------------------------------------------------------------------------------------------
 
 
 def index(connection: Connection, row: Row, vector: bytes, token_codes: bytes) -> None:
@@ -92,6 +151,7 @@ def index(connection: Connection, row: Row, vector: bytes, token_codes: bytes) -
     connection.execute("insert into vectors (id, vector) values (?, ?)", (row.id, vector))
     connection.execute("insert into token_codes (id, codes) values (?, ?)", (row.id, token_codes))
     _index_traits(connection, row)
+    _sign(connection, row.id, vector)
 
 
 def _index_traits(connection: Connection, row: Row) -> None:
@@ -106,12 +166,17 @@ def _index_traits(connection: Connection, row: Row) -> None:
         connection.execute("insert into times (id, since, until) values (?, ?, ?)", (row.id, since, until))
 
 
+def _sign(connection: Connection, id: int, vector: bytes) -> None:
+    connection.execute("update traits set signs = vec_quantize_binary(vec_int8(?)) where id = ?", (vector, id))
+
+
 def write_vectors(connection: Connection, id: int, vector: bytes, token_codes: bytes) -> None:
     """Set what the encoder made of the record with row id *id*, if it is still here."""
     for table, column, value in (("vectors", "vector", vector), ("token_codes", "codes", token_codes)):
         connection.execute(
             f"insert or replace into {table} (id, {column}) select id, ? from records where id = ?", (value, id)
         )
+    _sign(connection, id, vector)
 
 
 def unindex(connection: Connection, rows: Sequence[Row]) -> None:

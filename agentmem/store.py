@@ -238,6 +238,12 @@ def span(connection: Connection, own: Predicate) -> tuple[int, int | None, int |
     return sessions, first, last
 
 
+def scope_numbers(connection: Connection, scope: Scope, *, after: int = 0) -> list[int]:
+    """Return the numbers above *after* of the scopes within *scope*, ascending."""
+    sql = f"select id from scopes where {scope.owns.sql} and id > :after order by id"
+    return [row[0] for row in connection.execute(sql, {**scope.owns.bindings, "after": after})]
+
+
 def _scope_id(connection: Connection, scope: Scope) -> int:
     key = (scope.user, scope.agent, scope.session)
     row = connection.execute("select id from scopes where user = ? and agent = ? and session = ?", key).fetchone()

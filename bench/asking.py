@@ -18,9 +18,7 @@ from numpy.typing import NDArray
 
 from agentmem import Memory, rank, recall
 from agentmem.encoder import Encoding
-from agentmem.fulltext import lexical
-from agentmem.scope import Scope, visible
-from agentmem.search import nearest
+from agentmem.words import plain_phrases
 
 from .sets import Question
 
@@ -63,8 +61,8 @@ def ask(memory: Memory, question: Question, names: Mapping[str, str]) -> Asked:
     seen: list[tuple[Encoding, list[recall.Ranked], tuple[Any, ...]]] = []
     scored: list[tuple[Any, ...]] = []
 
-    def watched_best(connection: Any, roster: Any, asked: recall.Question, *rest: Any, k: int) -> list[recall.Ranked]:
-        ranked = best(connection, roster, asked, *rest, k=max(k, recall.LATE_DEPTH))
+    def watched_best(connection: Any, view: Any, asked: recall.Question, *rest: Any, k: int) -> list[recall.Ranked]:
+        ranked = best(connection, view, asked, *rest, k=max(k, recall.LATE_DEPTH))
         seen.append((asked.encoding, ranked, scored[0] if scored else ()))
         return ranked[:k]
 
@@ -110,10 +108,12 @@ def _candidates(ranked: Sequence[recall.Ranked], arguments: tuple[Any, ...]) -> 
 
 
 def baselines(connection: Any, query: str, encoding: Encoding) -> dict[str, list[int]]:
-    """Return row ids, best first, for each arm alone and for their reciprocal rank fusion."""
-    seen = visible(Scope(), now=0)
-    words = list(lexical(connection, query, seen, DEPTH))
-    near = list(nearest(connection, encoding.quantised, seen, DEPTH))
+    """Return row ids, best first, of FTS5's BM25, of the exact cosine, and of their reciprocal rank fusion."""
+    match = " OR ".join(f'"{phrase}"' for phrase in plain_phrases(query, DEPTH)[0])
+    sql = "select rowid from records_fts where records_fts match ? order by rank limit ?"
+    words = [row[0] for row in connection.execute(sql, (match, DEPTH))] if match else []
+    sql = "select id from vectors order by vec_distance_cosine(vec_int8(vector), vec_int8(?)), id limit ?"
+    near = [row[0] for row in connection.execute(sql, (encoding.quantised, DEPTH))]
     fused: dict[int, float] = defaultdict(float)
     for rows in (words, near):
         for place, row in enumerate(rows):

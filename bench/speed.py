@@ -24,13 +24,14 @@ from typing import Any
 import numpy as np
 
 import agentmem
-from agentmem import Memory, encoder, fulltext, recall, search
+from agentmem import Memory, encoder, index, lexical, recall
+from agentmem import store as memory_store
 
 from .sets import read_set, store
 
 WORDS_PER_RECORD = 30
 QUERIES = 200
-STAGES = ("encode", "roster", "lexical", "vector", "rank", "fetch", "total")  # "rank": all between search and fetch
+STAGES = ("encode", "index", "words", "vector", "rank", "fetch", "total")  # "rank": all between search and fetch
 SENTENCES = Path(agentmem.__file__).parent / "demo" / "conversation.jsonl"
 
 
@@ -96,22 +97,20 @@ def ask(memory: Memory, queries: list[str]) -> dict[str, list[float]]:
         taken["total"].append((time.perf_counter() - began) * 1e3)
     with (
         timed(encoder.MiniLM, "encode") as encode,
-        timed(recall.Finder, "roster") as roster,
-        timed(fulltext, "lexical") as words,
-        timed(search, "nearest") as near,
+        timed(index.InMemory, "view") as view,
+        timed(lexical, "search") as words,
+        timed(index.Loaded, "near") as near,
         timed(recall, "best") as best,
+        timed(memory_store, "fetch") as fetch,
     ):
-        watched = (encode, roster, words, near, best)
+        watched = (encode, view, words, near, best, fetch)
         for query in queries:
             before = [sum(stage) for stage in watched]
-            began = time.perf_counter()
             memory.recall(query)
-            total = (time.perf_counter() - began) * 1e3
             spent = [sum(stage) - b for stage, b in zip(watched, before, strict=True)]
-            for name, value in zip(("encode", "roster", "lexical", "vector"), spent, strict=False):
+            spent[4] -= spent[3]
+            for name, value in zip(STAGES, spent, strict=False):
                 taken[name].append(value)
-            taken["rank"].append(spent[4] - spent[2] - spent[3])
-            taken["fetch"].append(total - spent[0] - spent[1] - spent[4])
     return taken
 
 

@@ -12,7 +12,7 @@ from .asking import METHODS
 from .scores import CUTS, main_metrics
 
 NAMES = {"agentmem": "agentmem", "fts5": "FTS5", "vector": "vectors", "rrf": "rank-fused"}
-STAGES = {"encode": "encode the query", "roster": "look for new records", "lexical": "search by words",
+STAGES = {"encode": "encode the query", "index": "look for new records", "words": "search by words, meanwhile",
           "vector": "search by meaning", "rank": "neighbours, late interaction, ranking", "fetch": "fetch",
           "total": "all of a recall, timed by itself"}  # fmt: skip
 OTHERS = ("fts5", "rrf")  # those to which the difference is given

@@ -9,12 +9,15 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import TinyEncoder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentmem import Memory, fulltext, scope
+from agentmem import Memory
+from agentmem.index import InMemory
+from agentmem.lexical import search
 from agentmem.scope import Scope
 from agentmem.words import folded_phrases, folded_terms
 
@@ -125,9 +128,9 @@ TEXTS = st.text(st.one_of(st.sampled_from(SCRIPTS), st.characters(exclude_catego
 def lexical(memory: Memory, query: str) -> list[str]:
     """Return the texts that the words of *query* find, best first."""
     with memory._db.read() as connection:
-        found = fulltext.lexical(connection, query, scope.visible(Scope(), now=memory._now()), 100)
+        ids, score = search(connection, query, InMemory().view(connection, Scope()).known)
         texts = dict(connection.execute("select id, text from records"))
-    return [texts[id] for id in found]
+    return [texts[id] for id in ids[np.lexsort((ids, -score))].tolist()]
 
 
 @pytest.mark.parametrize(("text", "query", "found"), CASES.values(), ids=CASES)

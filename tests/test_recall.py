@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from conftest import TinyEncoder
 
-from agentmem import Hit, Memory, rank, recall, scope
+from agentmem import Hit, Memory, lexical, rank, recall, scope
 from agentmem.encoder import encode
+from agentmem.index import InMemory
 from agentmem.recall import LATE_DEPTH, Question
 from agentmem.records import instant
-from agentmem.roster import empty, refreshed
 
 NOW = "2023-12-01T12:00:00Z"
 NAMES = {*rank.WEIGHTS, "known"}
@@ -690,9 +690,10 @@ def test_without_a_weight_a_signal_is_left_out(garden: Memory, without: str) -> 
     seen = scope.visible(scope.Scope("ana"), now=instant(NOW))
     weights = {name: weight for name, weight in rank.WEIGHTS.items() if name != without}
     with garden._db.read() as connection:
-        roster = refreshed(empty(), connection)
-        whole = {found.id: found for found in recall.best(connection, roster, asked, seen, k=10)}
-        ablated = recall.best(connection, roster, asked, seen, k=10, weights=weights)
+        view = InMemory().view(connection, seen.scope)
+        given = (connection, view, asked, lexical.search(connection, text, view.known), seen)
+        whole = {found.id: found for found in recall.best(*given, k=10)}
+        ablated = recall.best(*given, k=10, weights=weights)
     assert {found.id for found in ablated} == set(whole)
     for found in ablated:
         others = dict(whole[found.id].why)

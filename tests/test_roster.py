@@ -16,7 +16,19 @@ from hypothesis import strategies as st
 
 from agentmem import Memory
 from agentmem.db import Connection
-from agentmem.roster import ASKS, ASSISTANT, DATED, NO_TIME, STATES, TELLS, USER, Roster, empty, refreshed
+from agentmem.roster import (
+    ASKS,
+    ASSISTANT,
+    COLUMNS,
+    DATED,
+    NO_TIME,
+    STATES,
+    TELLS,
+    USER,
+    Roster,
+    empty,
+    refreshed,
+)
 from agentmem.traits import traits
 
 NOW = "2023-05-08T13:00:00Z"
@@ -45,25 +57,28 @@ def whole(memory: Memory) -> Roster:
 def columns(roster: Roster) -> dict[int, tuple[object, ...]]:
     """What the roster says of each record, by row id, names in the place of numbers."""
     names = [None if number < 0 else roster.speakers[number] for number in roster.speaker.tolist()]
-    listed = (roster.spot, roster.at, roster.length, roster.flags, roster.importance, roster.confidence)
-    rows = zip(*(column.tolist() for column in listed), names, strict=True)
+    spots = roster.spots(np.arange(len(roster.id)))
+    listed = (spots, roster.at, roster.length, roster.flags, roster.importance, roster.confidence)
+    signs = [bytes(np.ascontiguousarray(column)) for column in roster.signs.T]
+    rows = zip(*(column.tolist() for column in listed), names, signs, strict=True)
     return dict(zip(roster.id.tolist(), rows, strict=True))
 
 
 def expected(connection: Connection) -> dict[int, tuple[object, ...]]:
     """The same, said by the records alone."""
     rows = connection.execute(
-        """select id, scope, position, occurred_at, text, role, importance, confidence, speaker
-           from records order by id"""
+        """select r.id, scope, position, occurred_at, text, role, importance, confidence, speaker, vector
+           from records as r join vectors as v on v.id = r.id order by r.id"""
     )
     found: dict[int, tuple[object, ...]] = {}
-    for id, scope, position, at, text, role, importance, confidence, speaker in rows:
+    for id, scope, position, at, text, role, importance, confidence, speaker, vector in rows:
         read = traits(text, at)
         bits = {ASKS: read.asks, DATED: read.times, USER: role == "user", ASSISTANT: role == "assistant"}
         flags = sum(bit for bit, set_ in {**bits, STATES: read.states}.items() if set_) + (read.tells << TELLS)
         spot = -1 if position is None else (scope << 32) + position
-        shares = (float(np.float32(importance)), float(np.float32(confidence)))
-        found[id] = (spot, NO_TIME if at is None else at, len(text), flags, *shares, speaker)
+        shares = (pytest.approx(importance, abs=1e-4), pytest.approx(confidence, abs=1e-4))
+        signs = bytes(np.packbits(np.frombuffer(vector, np.int8) > 0, bitorder="little"))
+        found[id] = (spot, NO_TIME if at is None else at, len(text), flags, *shares, speaker, signs)
     return found
 
 
@@ -83,13 +98,13 @@ def expected_beside(connection: Connection, step: int) -> dict[int, set[int]]:
 
 
 def turns(roster: Roster) -> dict[int, int]:
-    found = roster.turns(np.arange(len(roster.id)), 3)
+    found = roster.turns(roster.scope, 3)
     return dict(zip(roster.id.tolist(), found.tolist(), strict=True))
 
 
 def expected_turns(connection: Connection) -> dict[int, int]:
-    sql = """select r.id, iif(r.position is null, 1, min(3, (select count(*) from records as n
-             where n.scope = r.scope and n.position is not null))) from records as r"""
+    sql = """select r.id, min(3, (select count(*) from records as n
+             where n.scope = r.scope and n.position is not null)) from records as r"""
     return dict(connection.execute(sql))
 
 
@@ -165,7 +180,7 @@ def test_what_is_read_bit_by_bit_is_what_the_records_say(
                 for distance in (-1, 1):
                     assert beside(fresh, distance) == beside(roster, distance) == expected_beside(connection, distance)
                 assert turns(fresh) == turns(roster) == expected_turns(connection)
-            for name in set(Roster.__slots__) - {"speakers", "speaker"}:
+            for name in ("clock", "erased", *COLUMNS, "signs"):
                 assert np.array_equal(getattr(roster, name), getattr(fresh, name)), name
 
 
@@ -179,10 +194,10 @@ def test_where_nothing_is_forgotten_bit_by_bit_is_the_same_as_at_once(steps: lis
             with memory._db.read() as connection:
                 roster = refreshed(roster, connection)
         fresh = whole(memory)
-        for name in Roster.__slots__:
+        assert roster.speakers == fresh.speakers
+        for name in (*COLUMNS, "speaker", "signs"):
             assert np.array_equal(getattr(roster, name), getattr(fresh, name)), name
-            kind = getattr(getattr(fresh, name), "dtype", None)
-            assert kind == getattr(getattr(roster, name), "dtype", None), name
+            assert getattr(roster, name).dtype == getattr(fresh, name).dtype, name
 
 
 def test_turns_do_not_count_what_was_forgotten(clocked: Memory) -> None:
@@ -193,7 +208,7 @@ def test_turns_do_not_count_what_was_forgotten(clocked: Memory) -> None:
         clocked.forget(record.id)
     with clocked._db.read() as connection:
         roster = refreshed(roster, connection)
-    assert roster.turns(roster.rows([3]), 3).tolist() == whole(clocked).turns(np.array([0]), 3).tolist() == [1]
+    assert turns(roster) == turns(whole(clocked)) == {3: 1}
 
 
 def test_a_new_conversation_in_a_forgotten_ones_place_has_its_own_turns_alone(clocked: Memory) -> None:
@@ -204,22 +219,20 @@ def test_a_new_conversation_in_a_forgotten_ones_place_has_its_own_turns_alone(cl
     clocked.observe([{"content": "alone"}], session="t")
     with clocked._db.read() as connection:
         roster = refreshed(roster, connection)
-    assert roster.turns(roster.rows([4]), 3).tolist() == [1]
+    assert turns(roster) == {4: 1}
 
 
 def test_nothing_new_gives_the_same_roster_and_something_new_leaves_the_old_one_as_it_was(clocked: Memory) -> None:
     clocked.remember("first", speaker="Ana")
     first = whole(clocked)
-    kept = replace(
-        first, **{name: np.copy(getattr(first, name)) for name in ("id", "spot", "flags", "by_spot", "spots")}
-    )
+    kept = replace(first, **{name: np.copy(getattr(first, name)) for name in (*COLUMNS, "speaker", "signs")})
     with clocked._db.read() as connection:
         assert refreshed(first, connection) is first
     clocked.observe([{"content": "second", "name": "Ben"}], session="s")
     with clocked._db.read() as connection:
         second = refreshed(first, connection)
     assert second.id.tolist() == [1, 2] and second.speakers == ("Ana", "Ben") and second.clock > first.clock
-    for name in Roster.__slots__:
+    for name in (*COLUMNS, "speaker", "signs", "speakers", "runs"):
         assert np.array_equal(getattr(first, name), getattr(kept, name)), name
 
 
@@ -273,7 +286,7 @@ def test_users_and_agents_do_not_share_a_conversation_of_the_same_name(clocked: 
     roster = whole(clocked)
     for step in (-1, 1):
         assert roster.beside(np.arange(3), step).tolist() == []
-    assert roster.turns(np.arange(3), 3).tolist() == [1, 1, 1]
+    assert turns(roster) == {1: 1, 2: 1, 3: 1}
 
 
 def test_turns_are_counted_as_far_as_is_asked(clocked: Memory) -> None:
@@ -281,9 +294,10 @@ def test_turns_are_counted_as_far_as_is_asked(clocked: Memory) -> None:
     clocked.observe([{"content": f"{n}"} for n in range(2)], session="short")
     clocked.remember("a note")
     roster = whole(clocked)
-    assert roster.turns(np.array([0, 4, 5, 6, 7]), 3).tolist() == [3, 3, 2, 2, 1]
-    assert roster.turns(np.array([0, 5, 7]), 9).tolist() == [5, 2, 1]
-    assert roster.turns(np.array([0, 5]), 1).tolist() == [1, 1]
+    long, short, none = roster.scope[[0, 5, 7]]
+    assert roster.turns(np.array([long, short, none]), 3).tolist() == [3, 2, 0]
+    assert roster.turns(np.array([short, long]), 9).tolist() == [2, 5]
+    assert roster.turns(np.array([long, short]), 1).tolist() == [1, 1]
 
 
 def test_an_empty_roster_has_no_rows(clocked: Memory) -> None:

@@ -69,7 +69,7 @@ create table vectors (               -- derived: one sentence vector per record
 
 create table token_codes (           -- derived: one 1-bit code per content token, for late interaction
     id integer primary key references records (id), -- the record
-    codes blob not null check (length(codes) % 48 = 0) -- 48 bytes a token: the signs of its 384 components
+    codes blob not null check (length(codes) % 48 = 0) -- 48 bytes a token: the signs of its 384 components, as sqlite-vec packs bits
 ) strict;
 
 create table traits (                -- derived: what ranking asks of a text, so that it need not read it
@@ -78,7 +78,8 @@ create table traits (                -- derived: what ranking asks of a text, so
     asks integer not null,           -- 1: ends with a question mark
     states integer not null,         -- 1: holds more than questions
     tells integer not null,          -- how often somebody says in it what they did, as far as 2
-    dated integer not null           -- 1: speaks of a time
+    dated integer not null,          -- 1: speaks of a time
+    signs blob check (length(signs) = 48) -- of its vector's 384 components, as sqlite-vec packs bits; null without one
 ) strict;
 
 create table times (                 -- derived: the times that a text speaks of: "yesterday", said on 8 May, is 7 May

@@ -1,0 +1,224 @@
+"""
+The records of one scope, as recall searches and ranks them: all of them in memory, or read from the file each time.
+
+Both give the same candidates and the same numbers.  In memory a search by meaning is one pass over the signs of the
+vectors, 48 bytes a record; in SQL nothing is kept, and a search reads the whole table.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import rank, search, store
+from .db import Connection
+from .encoder import signs
+from .roster import NO_TIME, WORDS, Roster, Whole, clocks, empty, extended, refreshed, with_rows
+from .scope import Scope
+from .search import Interval
+
+NEAREST = 4  # so many times more are taken by the distance of signs than by the better estimate
+BLOCK = 65_536  # records whose signs are compared at a time, so that what is counted stays in the cache
+FAR = 8 * 8 * WORDS + 1  # beyond every distance
+SCOPES = 16  # whose records are kept marked
+
+
+class View(Protocol):
+    """The records of one scope in one state of the file."""
+
+    @property
+    def count(self) -> int:
+        """How many there are, in any state."""
+
+    def known(self, ids: Whole) -> tuple[NDArray[np.bool_], Whole]:
+        """Return which of *ids* (n,), ascending, are in the scope, and their characters (n,)."""
+
+    def near(self, vector: rank.Floats, limit: int, among: Whole | None = None) -> Whole:
+        """Return the ids, ascending, of about the *limit* nearest to *vector* (384,); of *among* only, where given."""
+
+    def roster(self, ids: Whole) -> Roster:
+        """Return a roster that has the records *ids*, which are in the scope, and the turns around them."""
+
+    def turns(self, scopes: Whole, most: int) -> Whole:
+        """Return how many turns each of the conversations *scopes* (n,) has, as far as *most*."""
+
+    def of_times(self, asked: list[Interval]) -> Whole:
+        """Return the ids, ascending, of those that were said in, or speak of, one of the intervals *asked*."""
+
+    def span(self, since: int, until: int) -> Interval | None:
+        """Return the first and the last time between *since* and *until* that is known of a record."""
+
+
+class Index(Protocol):
+    """Gives views; threads share it."""
+
+    def view(self, connection: Connection, scope: Scope) -> View:
+        """Return the records of *scope* in the state that *connection* sees, or in a later one."""
+
+
+class InSQL:
+    """Keeps nothing in memory."""
+
+    def view(self, connection: Connection, scope: Scope) -> View:
+        return Queried(connection, scope)
+
+
+class InMemory:
+    """Keeps the roster of the file, about 100 bytes a record, and who sees what of it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._roster = empty()
+        self._marks: dict[Scope, _Mark] = {}
+
+    def view(self, connection: Connection, scope: Scope) -> View:
+        with self._lock:
+            before, self._roster = self._roster, refreshed(self._roster, connection)
+            if self._roster.erased != before.erased:
+                self._marks.clear()  # rows moved, and a scope's number may have a new owner
+            old = self._marks.pop(scope, None) or _Mark(0, np.empty(0, np.int64), np.empty(0, bool))
+            mark = _marked(old, self._roster, connection, scope)
+            # A reader of an earlier state than the roster's does not see every scope that it has.
+            self._marks[scope] = old if clocks(connection)[0] < self._roster.clock else mark
+            if len(self._marks) > SCOPES:
+                del self._marks[next(iter(self._marks))]  # the one not used for longest
+            return Loaded(connection, self._roster, mark.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """Which rows of a roster are in a scope."""
+
+    last: int  # number of the last scope that was looked at
+    scopes: Whole  # the numbers of those in it
+    rows: NDArray[np.bool_]  # (n,)
+
+
+def _marked(mark: _Mark, roster: Roster, connection: Connection, scope: Scope) -> _Mark:
+    """Return *mark* with what *roster* has beyond it."""
+    first = len(mark.rows)
+    if first == len(roster.id):
+        return mark
+    more = store.scope_numbers(connection, scope, after=mark.last)
+    scopes = np.concatenate((mark.scopes, np.array(more, np.int64)))
+    rows = extended(mark.rows, np.isin(roster.scope[first:], scopes))
+    return _Mark(max(mark.last, int(roster.scope[first:].max())), scopes, rows)
+
+
+class Loaded:
+    """A view of a roster in memory."""
+
+    def __init__(self, connection: Connection, roster: Roster, mark: NDArray[np.bool_]) -> None:
+        self._connection = connection
+        self._roster = roster
+        self._mark = mark
+        self.count = int(np.count_nonzero(mark))
+
+    def known(self, ids: Whole) -> tuple[NDArray[np.bool_], Whole]:
+        roster = self._roster
+        rows = np.minimum(roster.rows(ids), len(roster.id) - 1)
+        if not len(roster.id):
+            return np.zeros(len(ids), bool), np.zeros(len(ids), np.int64)
+        return self._mark[rows] & (roster.id[rows] == ids), roster.length[rows].astype(np.int64)
+
+    def near(self, vector: rank.Floats, limit: int, among: Whole | None = None) -> Whole:
+        roster = self._roster
+        code = signs(vector)
+        if among is None and self.count * 8 > len(roster.id):
+            distance = _distances(roster.signs, code)
+            if self.count < len(distance):
+                distance[~self._mark] = FAR
+            rows = _first(distance, NEAREST * limit)
+        else:
+            rows = np.flatnonzero(self._mark) if among is None else roster.rows(among)
+            rows = rows[_first(_distances(roster.signs[:, rows], code), NEAREST * limit)]
+        return _nearest(roster.id[rows], vector, roster.signs[:, rows], limit)
+
+    def roster(self, ids: Whole) -> Roster:
+        return self._roster
+
+    def turns(self, scopes: Whole, most: int) -> Whole:
+        return self._roster.turns(scopes, most)
+
+    def of_times(self, asked: list[Interval]) -> Whole:
+        roster, found = self._roster, np.zeros(len(self._mark), bool)
+        for since, until in asked:
+            found |= (roster.at >= since) & (roster.at < until)
+        found[roster.rows(_ids(search.speaking_of(self._connection, asked)))] = True
+        return roster.id[found & self._mark]
+
+    def span(self, since: int, until: int) -> Interval | None:
+        at = self._roster.at[self._mark]
+        at = at[(at >= since) & (at < until) & (at != NO_TIME)]
+        return (int(at.min()), int(at.max())) if len(at) else None
+
+
+class Queried:
+    """A view that reads the file."""
+
+    def __init__(self, connection: Connection, scope: Scope) -> None:
+        self._connection = connection
+        self._scope = scope
+
+    @property
+    def count(self) -> int:
+        return search.count(self._connection, self._scope)
+
+    def known(self, ids: Whole) -> tuple[NDArray[np.bool_], Whole]:
+        lengths = search.lengths(self._connection, ids, self._scope)
+        found = np.array([lengths.get(id, -1) for id in ids.tolist()], np.int64)
+        return found >= 0, found
+
+    def near(self, vector: rank.Floats, limit: int, among: Whole | None = None) -> Whole:
+        found = search.nearest_signs(self._connection, bytes(signs(vector)), self._scope, NEAREST * limit, among)
+        ids = np.array(sorted(found), np.int64)
+        bits = np.frombuffer(b"".join(found[id] for id in ids.tolist()), np.uint64).reshape(-1, WORDS)
+        return _nearest(ids, vector, bits.T, limit)
+
+    def roster(self, ids: Whole) -> Roster:
+        which = search.around(ids)
+        return with_rows(empty(), self._connection, f"where {which.sql} order by r.id", which.bindings)
+
+    def turns(self, scopes: Whole, most: int) -> Whole:
+        return np.array(search.turns(self._connection, scopes, most), np.int64)
+
+    def of_times(self, asked: list[Interval]) -> Whole:
+        listed = (search.speaking_of(self._connection, asked), search.said(self._connection, asked))
+        ids = np.union1d(*map(_ids, listed))
+        return ids[self.known(ids)[0]]
+
+    def span(self, since: int, until: int) -> Interval | None:
+        return search.span(self._connection, since, until, self._scope)
+
+
+def _ids(text: str) -> Whole:
+    """Read ids that SQLite wrote as one text, which takes a third of the time that rows do."""
+    return np.fromstring(text, np.int64, sep=",")
+
+
+def _distances(bits: NDArray[np.uint64], code: NDArray[np.uint64]) -> NDArray[np.uint16]:
+    """Return (n,) in how many signs each column of *bits* (6, n) differs from *code* (6,)."""
+    distance = np.zeros(bits.shape[1], np.uint16)
+    for first in range(0, bits.shape[1], BLOCK):
+        some = slice(first, first + BLOCK)
+        for word, other in zip(bits[:, some], code, strict=True):
+            distance[some] += np.bitwise_count(word ^ other)
+    return distance
+
+
+def _first(distance: NDArray[np.uint16], limit: int) -> Whole:
+    """Return the places of the *limit* least distances that are not FAR, ascending; of equal ones the first."""
+    upto = np.cumsum(np.bincount(distance, minlength=FAR + 1)[:FAR])
+    last = int(np.searchsorted(upto, limit))
+    if last >= FAR:
+        return np.flatnonzero(distance < FAR)
+    nearer = np.flatnonzero(distance < last)
+    return np.sort(np.concatenate((nearer, np.flatnonzero(distance == last)[: limit - len(nearer)])))
+
+
+def _nearest(ids: Whole, vector: rank.Floats, bits: NDArray[np.uint64], limit: int) -> Whole:
+    return ids[rank.top(rank.cosine(vector, bits), limit)]
