@@ -344,7 +344,7 @@ class Memory:
                 see "Knowing that it does not know" in the README for what a threshold lets through.
             min_trust: 0..1.
             half_life_days: of recency, which takes at most a twentieth off a sum; float("inf") for none.
-            strategy: ranks in the place of ours: called with the query and the candidates, about 100 hits with `why`,
+            strategy: ranks in the place of ours: called with the query and the candidates, about 150 hits with `why`,
                 it returns those that it wants, best first.
             explain: give each hit each signal's part in `why`, in log-odds: score = 1 / (1 + exp(-sum of parts)).
 

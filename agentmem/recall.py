@@ -28,7 +28,7 @@ from .words import WORD, asked_role
 
 DEPTH = 200  # candidates from each arm
 DEEPER = 4  # times as many, where too few of them are visible
-LATE_DEPTH = 100  # of the shortlist, re-ranked by their token vectors
+LATE_DEPTH = 150  # of the shortlist, re-ranked by their token vectors
 DAY_MS = 86_400_000
 NEAR_DAYS = 15_000  # a question without a year is asked of the years around
 LONG_AGO = 1e9  # days, of what has no known time

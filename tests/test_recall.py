@@ -566,8 +566,8 @@ def test_a_strategys_hits_are_told_why(boilers: Memory) -> None:
         assert set(hit.why or {}) == NAMES
 
 
-def test_a_strategy_is_given_about_a_hundred_or_k_where_that_is_more(mem: Memory) -> None:
-    mem.remember_many([f"boiler {n}" for n in range(150)])
+def test_a_strategy_is_given_what_is_re_ranked_or_k_where_that_is_more(mem: Memory) -> None:
+    mem.remember_many([f"boiler {n}" for n in range(250)])
     counts: list[int] = []
 
     def strategy(query: str, hits: list[Hit]) -> list[Hit]:
@@ -575,8 +575,8 @@ def test_a_strategy_is_given_about_a_hundred_or_k_where_that_is_more(mem: Memory
         return hits
 
     assert len(mem.recall("boiler", k=1, strategy=strategy)) == 1
-    assert len(mem.recall("boiler", k=120, strategy=strategy)) == 120
-    assert counts == [LATE_DEPTH, 120]
+    assert len(mem.recall("boiler", k=200, strategy=strategy)) == 200
+    assert counts == [LATE_DEPTH, 200]
 
 
 def test_a_strategy_may_ask_for_less_by_min_score(boilers: Memory) -> None:
