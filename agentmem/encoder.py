@@ -100,6 +100,7 @@ class MiniLM:
         self._lock = threading.Lock()
         self._session: Any = None
         self._tokenizer: Any = None
+        self._whole: Any = None  # the same without a limit, to count by
         self._plain: NDArray[np.bool_] | None = None  # by token id: carries no subject of its own
         self._pool: ThreadPoolExecutor | None = None
 
@@ -138,9 +139,15 @@ class MiniLM:
         for every two characters, as other tokenizers would cut it up.
         """
         self._load_tokenizer()
+        if self._whole is None:
+            import tokenizers
+
+            whole = tokenizers.Tokenizer.from_str(self._tokenizer.to_str())
+            whole.no_truncation()
+            self._whole = whole
         encoded = self._whole.encode(text, add_special_tokens=False)
         unknown = (end - start for (start, end), id in zip(encoded.offsets, encoded.ids, strict=True) if id == UNKNOWN)
-        return len(encoded.ids) + sum(length // 2 for length in unknown)
+        return int(len(encoded.ids) + sum(length // 2 for length in unknown))
 
     def _encode_to_store(self, text: str) -> Encoding:
         encoding = self._encode_one(text)
@@ -164,15 +171,13 @@ class MiniLM:
                 return
             import tokenizers  # 0.05 s; a plain `list` need not pay
 
-            text = _read(self._folder / TOKENIZER_FILE).decode()
-            self._whole = tokenizers.Tokenizer.from_str(text)
-            self._whole.no_truncation()
-            self._tokenizer = tokenizers.Tokenizer.from_str(text)
-            vocabulary: dict[str, int] = self._tokenizer.get_vocab()
+            tokenizer = tokenizers.Tokenizer.from_buffer(_read(self._folder / TOKENIZER_FILE))
+            vocabulary: dict[str, int] = tokenizer.get_vocab()
             plain = np.zeros(max(vocabulary.values()) + 1, bool)
-            for token, number in vocabulary.items():
-                plain[number] = token in STOPWORDS or token.startswith("[") or not any(map(str.isalnum, token))
-            self._plain = plain
+            odd = [token for token in vocabulary if not token.isalnum()]
+            for token in (*STOPWORDS, *(token for token in odd if token[0] == "[" or not any(map(str.isalnum, token)))):
+                plain[vocabulary.get(token, UNKNOWN)] = True
+            self._plain, self._tokenizer = plain, tokenizer
 
     def _load(self) -> None:
         self._load_tokenizer()

@@ -5,18 +5,21 @@ Take in: what a caller says → drafts → encoded → stored and indexed.  The 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import fulltext, search, store
 from .db import Connection, Database, Stamp
 from .draft import REMEMBER_FIELDS, Draft, draft, merged, read_message
-from .records import Record, Row, moment
+from .records import Record, Row, batches, moment
 from .scope import Predicate, Scope
 
 if TYPE_CHECKING:  # numpy: the encoder comes as an argument
-    from .encoder import Encoder, Encoding
+    from .encoder import Encoder
+    from .traits import Traits
+
+BATCH = 256  # records encoded together and written in one transaction
 
 
 class Written(NamedTuple):
@@ -24,6 +27,18 @@ class Written(NamedTuple):
 
     records: list[Record]  # one per draft, new or here already; none for what was forgotten and may not come back
     added: int
+    given: int  # how many drafts
+
+
+class Derived(NamedTuple):
+    """What the indexes of meaning hold of a draft."""
+
+    vector: bytes  # int8[384]
+    codes: bytes  # 48 bytes a token
+    traits: Traits
+
+
+Derivations = dict[bytes, Derived]  # by content hash
 
 
 def items(given: Iterable[str | Mapping[str, Any]], own: Scope, *, now: int) -> Iterator[Draft]:
@@ -80,6 +95,37 @@ def turns(
             yield draft(scope=own, now=now, kind=kind, **common, **fields)
 
 
+def write_all(
+    db: Database, encoder: Encoder, drafts: Iterable[Draft], *, now: Callable[[], int], restore: bool = True
+) -> Iterator[Written]:
+    """
+    Write *drafts* as `write` does, BATCH in one transaction, and yield what became of each batch.
+
+    A batch is encoded while the one before is stored.  Where *drafts* raises, the batches before are stored first.
+    """
+    from concurrent.futures import ThreadPoolExecutor  # which the encoder has loaded already
+
+    source = batches(drafts, BATCH)
+    waiting: tuple[list[Draft], Callable[[], Derivations]] | None = None
+
+    def stored() -> Iterator[Written]:
+        if waiting:
+            yield _store(db, encoder, waiting[0], waiting[1](), now=now(), restore=restore)
+
+    with ThreadPoolExecutor(1, "agentmem-ahead") as ahead:
+        while True:
+            try:
+                batch = next(source, None)
+            except BaseException:
+                list(stored())
+                raise
+            future = ahead.submit(_derive, db, encoder, batch, now=now(), restore=restore) if batch else None
+            yield from stored()
+            if batch is None or future is None:
+                return
+            waiting = batch, future.result
+
+
 def write(db: Database, encoder: Encoder, drafts: Sequence[Draft], *, now: int, restore: bool = True) -> Written:
     """
     Store the drafts that are not here yet, encoded before the transaction.
@@ -87,26 +133,42 @@ def write(db: Database, encoder: Encoder, drafts: Sequence[Draft], *, now: int, 
     Args:
         restore: whether what was forgotten may be stored anew: a person may say it again, a history or file may not.
     """
+    derived = _derive(db, encoder, drafts, now=now, restore=restore)
+    return _store(db, encoder, drafts, derived, now=now, restore=restore)
+
+
+def _derive(db: Database, encoder: Encoder, drafts: Sequence[Draft], *, now: int, restore: bool) -> Derivations:
+    """Return what is derived of those *drafts* that are not here, by content hash."""
     with db.read() as connection:
-        rows = {made.content_hash: store.known(connection, made, now=now) for made in drafts}
-        out = {made.content_hash for made in drafts if not restore and store.forgotten(connection, made)}
-        new = [made for made in drafts if rows[made.content_hash] is None and made.content_hash not in out]
-        if not new:
-            return _written(connection, drafts, rows, added=0)
-    encodings = _encode(encoder, list({made.content_hash: made for made in new}.values()))
-    added = 0
-    with db.transaction() as connection:
-        stamp = claim(db, connection, encoder)
+        new = {
+            made.content_hash: made
+            for made in drafts
+            if store.known(connection, made, now=now) is None and (restore or not store.forgotten(connection, made))
+        }
+    return _derived(encoder, list(new.values()))
+
+
+def _store(
+    db: Database, encoder: Encoder, drafts: Sequence[Draft], derived: Derivations, *, now: int, restore: bool
+) -> Written:
+    """Store those of *drafts* that are still not here, in one transaction; where nothing is to be stored, only read."""
+    added, rows = 0, dict[bytes, int | None]()
+    with db.transaction() if derived else db.read() as connection:
+        stamp = claim(db, connection, encoder) if derived else None
         for made in drafts:
             # Again: another process may have stored or forgotten it meanwhile.
             row = store.known(connection, made, now=now)
             if row is None and (restore or not store.forgotten(connection, made)):
-                encoding = encodings.get(made.content_hash) or _encode(encoder, [made])[made.content_hash]
+                if stamp is None:
+                    break
+                found = derived.get(made.content_hash) or _derived(encoder, [made])[made.content_hash]
                 row = store.insert(connection, made, now=now, stamp=stamp)
-                _index(connection, row, made, encoding)
+                _index(connection, row, made, found)
                 added += 1
             rows[made.content_hash] = row
-        return _written(connection, drafts, rows, added=added)
+        else:
+            return _written(connection, drafts, rows, added=added)
+    return write(db, encoder, drafts, now=now, restore=restore)  # it was here at the first look
 
 
 def _written(
@@ -114,27 +176,26 @@ def _written(
 ) -> Written:
     found = [row for made in drafts if (row := rows[made.content_hash]) is not None]
     records = store.fetch(connection, found)
-    return Written([records[row] for row in found], added)
+    return Written([records[row] for row in found], added, len(drafts))
 
 
 def replace(db: Database, encoder: Encoder, old: Record, made: Draft, own: Predicate, *, now: int) -> Record:
     """Store *made* in the place of *old*, which must still be the version that holds."""
     if made.occurred_at is not None and made.occurred_at > now:
         raise ValueError(f"a revision holds from now on or earlier, and {moment(made.occurred_at)} is to come")
-    encoding = _encode(encoder, [made])[made.content_hash]
+    derived = _derived(encoder, [made])[made.content_hash]
     with db.transaction() as connection:
         store.current(connection, old.id, own)  # again: another process may have revised or forgotten it meanwhile
         stamp = claim(db, connection, encoder)
         store.supersede(connection, old.id, at=now if made.occurred_at is None else made.occurred_at, stamp=stamp)
         row = store.insert(connection, made, now=now, stamp=stamp, supersedes=old.id)
-        _index(connection, row, made, encoding)
+        _index(connection, row, made, derived)
         return store.fetch(connection, [row])[row]
 
 
-def _index(connection: Connection, id: int, made: Draft, encoding: Encoding) -> None:
-    row = Row(id, made.speaker, made.text, made.occurred_at)
-    fulltext.index(connection, row)
-    search.index(connection, row, encoding.quantised, encoding.codes)
+def _index(connection: Connection, id: int, made: Draft, derived: Derived) -> None:
+    fulltext.index(connection, Row(id, made.speaker, made.text, made.occurred_at))
+    search.index(connection, id, *derived)
 
 
 def claim(db: Database, connection: Connection, encoder: Encoder) -> Stamp:
@@ -145,13 +206,17 @@ def claim(db: Database, connection: Connection, encoder: Encoder) -> Stamp:
     return db.stamp(connection)
 
 
-def _encode(encoder: Encoder, drafts: Sequence[Draft]) -> dict[bytes, Encoding]:
+def _derived(encoder: Encoder, drafts: Sequence[Draft]) -> Derivations:
     if not drafts:
         return {}
     from .encoder import encode  # numpy, which the encoder has loaded already
+    from .traits import traits  # its patterns take 0.02 s: only those who write pay for them
 
     encodings = encode(encoder, [made.indexed_text for made in drafts])
-    return {made.content_hash: encoding for made, encoding in zip(drafts, encodings, strict=True)}
+    return {
+        made.content_hash: Derived(encoding.quantised, encoding.codes, traits(made.text, made.occurred_at))
+        for made, encoding in zip(drafts, encodings, strict=True)
+    }
 
 
 @contextmanager

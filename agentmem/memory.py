@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 from . import doctor, erase, ingest, pack, scope, store
 from .db import Database
 from .draft import draft
-from .records import Context, Erasure, Hit, ImportReport, Instant, Record, Stats, Strategy, batches, instant
+from .records import Context, Erasure, Hit, ImportReport, Instant, Record, Stats, Strategy, instant
 from .scope import Predicate, Scope
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from .recall import Finder
 
 INDEXES = {"memory": "InMemory", "sql": "InSQL"}  # name → class of `index`
-BATCH = 256  # records encoded together and written in one transaction
 MAX_K = 1_000
 Records = list[Record]  # in the class below, `list` is a verb
 Hits = list[Hit]
@@ -136,7 +135,7 @@ class Memory:
         Keep many statements, encoded side by side.
 
         Args:
-            items: texts, or mappings with `remember`'s arguments; any iterable, read 256 at a time.
+            items: texts, or mappings with `remember`'s arguments; any iterable, read 256 at a time, one batch ahead of what is stored.
             progress: called with how many are done.
 
         Returns:
@@ -149,8 +148,8 @@ class Memory:
         own = self._default.narrowed(user, agent, session)
         drafts = ingest.items(items, own, now=self._now())
         records: Records = []
-        for batch in batches(drafts, BATCH):
-            records += ingest.write(self._db, self._encoder(), batch, now=self._now()).records
+        for written in ingest.write_all(self._db, self._encoder(), drafts, now=self._now):
+            records += written.records
             if progress is not None:
                 progress(len(records))
         return records
@@ -188,8 +187,8 @@ class Memory:
         own = self._default.narrowed(user, agent, session)
         drafts = ingest.turns(messages, own, metadata, now=self._now(), source=source, trust=trust)
         records: Records = []
-        for batch in batches(drafts, BATCH):
-            records += ingest.write(self._db, self._encoder(), batch, now=self._now(), restore=False).records
+        for written in ingest.write_all(self._db, self._encoder(), drafts, now=self._now, restore=False):
+            records += written.records
         return records
 
     def load(
@@ -228,9 +227,9 @@ class Memory:
                 map(ingest.under_heading, conversation.messages), own, extra, now=self._now(),
                 source=conversation.source, trust=trust, kind=conversation.kind,
             )  # fmt: skip
-            for batch in batches(drafts, BATCH):
-                added += ingest.write(self._db, self._encoder(), batch, now=self._now(), restore=False).added
-                done += len(batch)
+            for written in ingest.write_all(self._db, self._encoder(), drafts, now=self._now, restore=False):
+                added += written.added
+                done += written.given
                 if progress is not None:
                     progress(done)
         return ImportReport(conversations, added, done - added, dict(skipped))
@@ -366,8 +365,8 @@ class Memory:
             until=until, as_of=as_of, min_trust=min_trust,
         )  # fmt: skip
         half_life = scope.check_days("half_life_days", half_life_days)
-        self._finder = self._finder or recall.Finder(self._db, getattr(index, INDEXES[self._index])())
-        return self._finder.hits(
+        finder = self._finder = self._finder or recall.Finder(self._db, getattr(index, INDEXES[self._index])())
+        return finder.hits(
             clean, self._encoder(), seen, now=now, half_life_days=half_life, k=k, min_score=min_score, explain=explain,
             strategy=strategy,
         )  # fmt: skip
@@ -467,8 +466,7 @@ class Memory:
 
     def close(self) -> None:
         """Close the file.  Nothing is lost without: a write is kept when its verb returns."""
-        if self._finder:
-            self._finder.close()
+        self._finder = None  # and its threads
         self._db.close()
 
     def __enter__(self) -> Self:

@@ -95,10 +95,6 @@ class Finder:
         hits = [Hit(records[found.id], found.score, found.why if told else None) for found in good]
         return hits if strategy is None else _by_strategy(strategy, text, hits)[:k]
 
-    def close(self) -> None:
-        """End the threads."""
-        self._pool.shutdown(wait=False)
-
     def look(self, connection: Connection, text: str, seen: Seen) -> tuple[View, Words]:
         """Return what ranking needs beside the query's encoding: what may be seen, and what *text*'s words find."""
         view = self._index.view(connection, seen.scope)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:  # numpy, 0.1 s: those who only write need not wait for it
     import numpy as np
     from numpy.typing import NDArray
 
+    from .traits import Traits
+
     Ids = NDArray[np.int64]  # row ids
 
 Interval = tuple[int, int]
@@ -146,24 +148,21 @@ def _within(scope: Scope) -> str:
 # -- writing --------------------------------------------------------------------------------------------------------
 
 
-def index(connection: Connection, row: Row, vector: bytes, token_codes: bytes) -> None:
+def index(connection: Connection, id: int, vector: bytes, token_codes: bytes, traits: Traits) -> None:
     """Enter a record into the indexes of meaning."""
-    connection.execute("insert into vectors (id, vector) values (?, ?)", (row.id, vector))
-    connection.execute("insert into token_codes (id, codes) values (?, ?)", (row.id, token_codes))
-    _index_traits(connection, row)
-    _sign(connection, row.id, vector)
+    connection.execute("insert into vectors (id, vector) values (?, ?)", (id, vector))
+    connection.execute("insert into token_codes (id, codes) values (?, ?)", (id, token_codes))
+    _index_traits(connection, id, traits)
+    _sign(connection, id, vector)
 
 
-def _index_traits(connection: Connection, row: Row) -> None:
-    from .traits import traits  # its patterns take 0.02 s: only those who write pay for them
-
-    found = traits(row.text, row.at)
+def _index_traits(connection: Connection, id: int, traits: Traits) -> None:
     connection.execute(
         "insert into traits (id, length, asks, states, tells, dated) values (?, ?, ?, ?, ?, ?)",
-        (row.id, found.length, found.asks, found.states, found.tells, bool(found.times)),
+        (id, traits.length, traits.asks, traits.states, traits.tells, bool(traits.times)),
     )
-    for since, until in found.times:
-        connection.execute("insert into times (id, since, until) values (?, ?, ?)", (row.id, since, until))
+    for since, until in traits.times:
+        connection.execute("insert into times (id, since, until) values (?, ?, ?)", (id, since, until))
 
 
 def _sign(connection: Connection, id: int, vector: bytes) -> None:
@@ -188,10 +187,12 @@ def unindex(connection: Connection, rows: Sequence[Row]) -> None:
 
 def rebuild_traits(connection: Connection, rows: Iterable[Row]) -> None:
     """Read the traits and times again from *rows*, which are all."""
+    from .traits import traits  # its patterns take 0.02 s: only those who write pay for them
+
     connection.execute("delete from traits")
     connection.execute("delete from times")
     for row in rows:
-        _index_traits(connection, row)
+        _index_traits(connection, row.id, traits(row.text, row.at))
 
 
 def clear_vectors(connection: Connection) -> None:

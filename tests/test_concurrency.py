@@ -306,16 +306,16 @@ def test_revising_what_is_forgotten_meanwhile_brings_nothing_back(tmp_path: Path
 
 def test_remembering_what_is_forgotten_meanwhile_keeps_it_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It was known at the first look, so nothing was to be written; at the second it is gone."""
-    encode = ingest._encode
+    derived = ingest._derived
     with Memory(tmp_path / "m.db", encoder=TinyEncoder()) as memory:
         id = memory.remember("said again").id
 
         def forget_first(*arguments: Any) -> Any:
-            monkeypatch.setattr(ingest, "_encode", encode)
+            monkeypatch.setattr(ingest, "_derived", derived)
             memory.forget(id)
-            return encode(*arguments)
+            return derived(*arguments)
 
-        monkeypatch.setattr(ingest, "_encode", forget_first)
+        monkeypatch.setattr(ingest, "_derived", forget_first)
         assert memory.remember("said again").text == "said again"
         assert [record.text for record in memory.list()] == ["said again"]
         assert memory.verify() == []
