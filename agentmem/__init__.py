@@ -4,7 +4,11 @@ agentmem: a memory for AI agents that is one SQLite file and one import.
     errors      everything raised on purpose
     records     the nouns: Record, Hit, Context, Erasure, Stats, ImportReport; ids and instants
     words       what counts as a word of a query
+    days        names of days, weeks, months and years → days
+    phrases     the forms of words that name a time
     scope       who may see what, as one SQL predicate
+    times       text → the times that it speaks of
+    traits      what ranking asks of a text beside its words
     draft       what a caller hands in, checked
     encoder     text → vectors
     db          the file: open, read, write, migrate
@@ -12,11 +16,16 @@ agentmem: a memory for AI agents that is one SQLite file and one import.
     pack        hits → a block of text for a prompt
     exports     the shapes of other programs' exports
     store       records: write, read, revise, forget
-    search      candidates by words and by meaning
+    search      the tables of vectors, codes, traits and times
+    fulltext    the tables of words
+    roster      what ranking asks of every record, in memory
+    lexical     query → records by words
+    index       the records of one scope, in memory or in SQL; query → records by meaning
     ingest      what a caller says → stored and indexed
-    recall      query → ranked row ids
+    erase       forget
     transfer    files → conversations
     doctor      verify and rebuild
+    recall      query → ranked row ids
     memory      Memory: the verbs
     aio         AsyncMemory
     doors/      ways in: the command line

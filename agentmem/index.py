@@ -21,7 +21,7 @@ from .roster import NO_TIME, WORDS, Roster, Whole, clocks, empty, extended, refr
 from .scope import Scope
 from .search import Interval
 
-NEAREST = 4  # so many times more are taken by the distance of signs than by the better estimate
+NEAREST = 6  # so many times more are taken by the distance of signs than by the better estimate
 BLOCK = 65_536  # records whose signs are compared at a time, so that what is counted stays in the cache
 FAR = 8 * 8 * WORDS + 1  # beyond every distance
 SCOPES = 16  # whose records are kept marked

@@ -135,7 +135,8 @@ class Memory:
         Keep many statements, encoded side by side.
 
         Args:
-            items: texts, or mappings with `remember`'s arguments; any iterable, read 256 at a time, one batch ahead of what is stored.
+            items: texts, or mappings with `remember`'s arguments; any iterable, read 256 at a time, one batch ahead of
+                what is stored.
             progress: called with how many are done.
 
         Returns:

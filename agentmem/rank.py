@@ -37,7 +37,9 @@ ALONE_ANSWER = 0.5  # of what asks itself
 LEAST_SPREAD = 0.1  # between the best and the least similarity of tokens; in a small memory it may all be noise
 ECHO = 0.35  # what is left of a match with what only asks: it is like the question, and no answer
 TOKENS_AT_ONCE = 16  # of the query, so that what is counted stays in the cache
-SIGNS_COSINE = 0.75  # of a vector and its signs, as estimated here
+TOKEN_BITS, VECTOR_BITS = 2, 4  # kept of a query's components
+REACH = {2: 0.6, 4: 1.0}  # of the largest component, by bits; what lies beyond is cut
+SIGNS_COSINE = 0.79  # of a vector and its signs, as estimated here
 
 # Late interaction: how much a match in the turn before or after counts.
 PREVIOUS_TOKENS, NEXT_TOKENS = 0.6, 0.5
@@ -186,7 +188,7 @@ def max_similarity(query: Floats, codes: Sequence[bytes | None], width: int) -> 
     starts = np.concatenate(([0], np.cumsum(counts[filled])[:-1]))
     for first in range(0, len(query), TOKENS_AT_ONCE):
         some = slice(first, first + TOKENS_AT_ONCE)
-        found[some, filled] = _agreement(query[some], words, starts)
+        found[some, filled] = _agreement(query[some], TOKEN_BITS, words, starts)
     return found
 
 
@@ -197,7 +199,7 @@ def cosine(query: Floats, signs: NDArray[np.uint64]) -> Floats:
     Source: as `max_similarity`.  Of a vector with normally distributed components the signs, as a vector, have the
     cosine √(2/π) with it; of these vectors about SIGNS_COSINE.
     """
-    return np.asarray(_agreement(query[None], signs, None)[0] / SIGNS_COSINE, np.float32)
+    return np.asarray(_agreement(query[None], VECTOR_BITS, signs, None)[0] / SIGNS_COSINE, np.float32)
 
 
 def true_cosine(query: Floats, vectors: Sequence[bytes | None]) -> Floats:
@@ -211,38 +213,44 @@ def true_cosine(query: Floats, vectors: Sequence[bytes | None]) -> Floats:
     return found
 
 
-def _agreement(query: Floats, words: NDArray[np.uint64], starts: Places | None) -> Floats:
+def _agreement(query: Floats, bits: int, words: NDArray[np.uint64], starts: Places | None) -> Floats:
     """
     Return (q, t) cosines of each of *query* (q, width) with the signs in *words* (width / 64, t).
 
     Args:
+        bits: that are kept of each of the query's components.
         starts: where to begin the runs of *words* of which only the best counts, (q, runs); None for each alone.
     """
-    bits, total, scale = _levels(query)
+    planes, total, scale = _levels(query, bits)
     ones = np.bitwise_count(words).sum(0, dtype=np.int16)  # (t,)
-    counts = np.zeros((len(bits), len(ones)), np.int16)
-    for word, bit in zip(words, bits.T, strict=True):
-        counts += np.bitwise_count(bit[:, None] & word)
-    dot = 2 * counts[: len(query)] + counts[len(query) :]  # Σ level × bit
-    # Σ (level - 3/2) (2 bit - 1) = 2 Σ level × bit - Σ level - 3 Σ bit + 3/2 width
-    parts = 2 * dot - 3 * ones
+    counts = np.zeros((len(planes), len(ones)), np.int16)
+    for word, plane in zip(words, planes.T, strict=True):
+        counts += np.bitwise_count(plane[:, None] & word)
+    dot = counts[bits - 1 :: bits] << (bits - 1)  # Σ level × sign's bit, at most 15 × 384
+    for power in range(bits - 1):
+        dot += counts[power::bits] << power
+    # Σ (level - most / 2) (2 bit - 1) = 2 Σ level × bit - Σ level - most × Σ bit + most / 2 × width
+    most = (1 << bits) - 1
+    parts = 2 * dot - most * ones
     best = parts if starts is None else np.maximum.reduceat(parts, starts, axis=1)
-    return np.asarray((best - total[:, None] + 1.5 * query.shape[1]) * scale[:, None], np.float32)
+    return np.asarray((best - total[:, None] + most / 2 * query.shape[1]) * scale[:, None], np.float32)
 
 
-def _levels(query: Floats) -> tuple[NDArray[np.uint64], Floats, Floats]:
+def _levels(query: Floats, bits: int) -> tuple[NDArray[np.uint64], Floats, Floats]:
     """
-    Round each component to one of four levels, 0 to 3, for -3/2 to 3/2 steps.
+    Round each component to one of 2^bits levels, evenly spaced around 0.
 
     Returns:
-        The levels' high bits, then their low ones (2 q, width / 64); their sums (q,); and what makes a cosine of a dot
-        product (q,).
+        The bits of each one's levels, from the lowest (q bits, width / 64); the levels' sums (q,); and what makes a
+        cosine of a dot product (q,).
     """
-    reach = np.maximum(0.6 * np.abs(query).max(1, keepdims=True), 1e-12)  # the rare larger ones are cut
-    level = np.clip(np.rint((query / reach + 1) * 1.5), 0, 3).astype(np.uint8)
-    length = np.sqrt(np.square(level - np.float32(1.5)).sum(1) * query.shape[1])
-    bits = np.packbits(np.concatenate((level >> 1, level & 1)), axis=1, bitorder="little").view(np.uint64)
-    return bits, level.sum(1).astype(np.float32), (1 / length).astype(np.float32)
+    most = (1 << bits) - 1
+    reach = np.maximum(REACH[bits] * np.abs(query).max(1, keepdims=True), 1e-12)
+    level = np.clip(np.rint((query / reach + 1) * (most / 2)), 0, most).astype(np.uint8)
+    length = np.sqrt(np.square(level - np.float32(most / 2)).sum(1) * query.shape[1])
+    planes = (level[:, None] >> np.arange(bits, dtype=np.uint8)[:, None] & 1).reshape(-1, query.shape[1])
+    packed = np.packbits(planes, axis=1, bitorder="little").view(np.uint64)
+    return packed, level.sum(1, dtype=np.float32), (1 / length).astype(np.float32)
 
 
 def final(

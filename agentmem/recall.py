@@ -26,7 +26,7 @@ from .times import asks_when, named_times, spoken_of
 from .traits import MOST_TELLS
 from .words import WORD, asked_role
 
-DEPTH = 200  # candidates from each arm
+DEPTH = 250  # candidates from each arm
 DEEPER = 4  # times as many, where too few of them are visible
 LATE_DEPTH = 150  # of the shortlist, re-ranked by their token vectors
 DAY_MS = 86_400_000

@@ -112,10 +112,12 @@ def speed_command(items: str, page: Path | None, out: Path | None) -> None:
     with progress.status("") as status:
         for count in items.split(","):
             measured.append(speed.measure(int(count), _told(status)))
-            _print(tables.of_speed(measured[-1]))
+            _print(tables.of_speed(measured[-1:]))
+    if len(measured) > 1:
+        _print(tables.of_speed(measured))
     _write(out, measured)
     if page is not None:
-        results.write(page, "speed", [table for result in measured for table in tables.of_speed(result)])
+        results.write(page, "speed", tables.of_speed(measured))
 
 
 @main.command("write")

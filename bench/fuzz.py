@@ -16,7 +16,8 @@ from typing import Any
 
 from agentmem import Memory
 
-from .speed import percentiles, texts
+from .made import texts
+from .speed import percentiles
 
 SYNTAX = [
     '"',

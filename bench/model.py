@@ -12,9 +12,9 @@ import onnxruntime
 
 from agentmem import encoder
 
+from .made import SENTENCES
 from .scores import ir_scores
 from .sets import read_set
-from .speed import SENTENCES
 
 
 class Float32(encoder.MiniLM):

@@ -12,9 +12,22 @@ from .asking import METHODS
 from .scores import CUTS, main_metrics
 
 NAMES = {"agentmem": "agentmem", "fts5": "FTS5", "vector": "vectors", "rrf": "rank-fused"}
-STAGES = {"encode": "encode the query", "index": "look for new records", "words": "search by words, meanwhile",
-          "vector": "search by meaning", "rank": "neighbours, late interaction, ranking", "fetch": "fetch",
-          "total": "all of a recall, timed by itself"}  # fmt: skip
+STAGES = {
+    "encode": "encode the query",
+    "index": "look for new records",
+    "words": "search by words, meanwhile",
+    "vector": "search by meaning",
+    "rank": "neighbours, late interaction, ranking",
+    "fetch": "fetch",
+    "total": "all of a recall, timed by itself",
+    "floor": "the bare model and one pass over the signs",
+}
+MEASURED = (  # of a size, beside the stages
+    "vectors", "total / floor", "found of the ten nearest", "of a user with 100 records, p50",
+    "after another's write, p50", "open and first recall, ms", "model, one encoding, codes read, ms",
+    "peak RSS of a process that recalls, MB", 'the same with index="sql", MB', "remember one / encode it",
+    "records per second", "bare encoder per second", "bytes per record",
+)  # fmt: skip
 OTHERS = ("fts5", "rrf")  # those to which the difference is given
 
 
@@ -153,22 +166,26 @@ def _reliability(result: Mapping[str, Any]) -> Table:
     return Table(f"{result['set']}: how often the first ten hits are gold", ["score", "hits", "mean", "gold"], rows)
 
 
-def of_speed(result: Mapping[str, Any]) -> list[Table]:
-    """Return the stages of a recall, and what else was measured."""
-    stages = [[STAGES[name], f"{one['p50']:.2f}", f"{one['p95']:.2f}"] for name, one in result["stages"].items()]
-    ranking = result["ranking as a share of encoding"]
+def of_speed(results: Sequence[Mapping[str, Any]]) -> list[Table]:
+    """Return the stages of a recall at each size, and what else was measured."""
+    sizes = [f"{result['items']:,}" for result in results]
+    stages = [
+        [title, *(f"{result['stages'][name][mark]:.2f}" for result in results for mark in ("p50", "p95"))]
+        for name, title in STAGES.items()
+    ]
+    head = ["records", *(f"{size}, {mark}" for size in sizes for mark in ("p50", "p95"))]
     other = [
-        ["neighbours, late interaction, ranking / encoding, p50 / p50", share(ranking["of medians"])],
-        ["the same of each query, p50", share(ranking["median"])],
+        ["ranking / encoding", *(share(result["ranking as a share of encoding"]["of medians"]) for result in results)]
     ]
-    other += [
-        [name, f"{result[name]:,}"]
-        for name in ("records per second", "bare encoder per second", "bytes per record", "peak RSS MB")
-    ]
-    other += [[f"bytes per record in {name}", f"{size:,}"] for name, size in result["bytes per record by table"].items()
-              if size]  # fmt: skip
-    title = f"{result['items']:,} records"
-    return [Table(f"{title}, ms", ["stage", "p50", "p95"], stages), Table(f"{title}, more", ["", "value"], other)]
+    other += [[name, *(_figure(result[name]) for result in results)] for name in MEASURED]
+    tables = {name: None for result in results for name in result["bytes per record by table"]}
+    parts = [[name, *(result["bytes per record by table"].get(name, 0) for result in results)] for name in tables]
+    other += [[f"bytes per record in {name}", *map(_figure, sizes)] for name, *sizes in parts if any(sizes)]
+    return [Table("A recall, ms", head, stages), Table("And more", ["records", *sizes], other)]
+
+
+def _figure(value: Any) -> str:
+    return "–" if value is None else value if isinstance(value, str) else f"{value:,}"
 
 
 def share(value: float | None) -> str:
