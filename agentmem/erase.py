@@ -24,9 +24,9 @@ def forget(db: Database, id: str | None, wanted: Predicate, own: Predicate, *, n
         uids = [record.id for record in store.versions(connection, named, own)]
         if uids:
             rows = store.rows(connection, uids)
-            fulltext.unindex(connection, rows)
-            search.unindex(connection, rows)
             stamp = db.stamp(connection)
+            search.unindex(connection, rows)
             store.delete(connection, uids, now=now, stamp=stamp)
+            fulltext.unindex(connection, rows, lambda: store.every_row(connection))
             db.mark_erased(connection, stamp)
     return Erasure(tuple(uids), db.empty_log())

@@ -8,7 +8,7 @@ Functions take a connection that `Database.read` or `Database.transaction` lent.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from .db import Connection, DamagedError
 from .records import Row
@@ -28,12 +28,16 @@ def _index_parts(connection: Connection, row: Row) -> None:
         connection.execute("insert into records_folded (rowid, terms) values (?, ?)", (row.id, terms))
 
 
-def unindex(connection: Connection, rows: Sequence[Row]) -> None:
+def unindex(connection: Connection, rows: Sequence[Row], rest: Callable[[], Iterable[Row]]) -> None:
     """
-    Take records' words out, down to the bytes.
+    Take records' words out, down to the bytes; the records themselves must be gone.
 
-    FTS5 marks a deleted entry and keeps its words until segments are merged; `optimize` merges all of them.  Its
-    secure-delete option would do without, but moves the index to a format that SQLite before 3.42 refuses.
+    FTS5 marks a deleted entry and keeps its words until segments are merged; see `_merged`.  Its secure-delete option
+    would do without, but moves the index to a format that SQLite before 3.42 refuses.
+
+    Args:
+        rest: returns what the indexes hold of all other records; asked for where the index is so small that it has to
+            be made again.
     """
     for row in rows:
         connection.execute(
@@ -44,9 +48,52 @@ def unindex(connection: Connection, rows: Sequence[Row]) -> None:
             connection.execute(
                 "insert into records_folded (records_folded, rowid, terms) values ('delete', ?, ?)", (row.id, terms)
             )
-    if rows:
-        connection.execute("insert into records_fts (records_fts) values ('optimize')")
-        connection.execute("insert into records_folded (records_folded) values ('optimize')")
+    if rows and not _merged(connection, "records_fts", "text"):
+        _rebuild_words(connection)
+    if rows and not _merged(connection, "records_folded", "terms"):
+        _rebuild_parts(connection, rest())
+
+
+def _merged(connection: Connection, table: str, column: str) -> bool:
+    """
+    Merge all of an index into one segment, and return whether the marks of what was deleted are gone.
+
+    FTS5 drops the marks where it merges into its highest level.  `optimize` merges into the next one, where all
+    segments are on one level, though there may be higher, empty ones; where they are on several, it makes a new
+    highest level.  So an entry that is gone again at once, on the lowest level, brings the rest to the highest, unless
+    the rest is as small as that and is taken to the lowest level as well.
+    """
+    for again in (False, True):
+        if again:
+            connection.execute(f"insert into {table} (rowid, {column}) values (0, 'a')")
+            connection.execute(f"insert into {table} ({table}, rowid, {column}) values ('delete', 0, 'a')")
+        connection.execute(f"insert into {table} ({table}) values ('optimize')")
+        if _on_top(connection.execute(f"select block from {table}_data where id = 10").get):
+            return True
+    return False
+
+
+def _on_top(structure: bytes) -> bool:
+    """
+    Return whether no level of an FTS5 index is above its segments.
+
+    Source: "STRUCTURE RECORD" in https://sqlite.org/src/file/ext/fts5/fts5_index.c: a cookie of four bytes, then the
+    numbers of levels and of segments, a counter, and for each level two numbers and three for each segment.
+    """
+    numbers: list[int] = []
+    value = 0
+    for byte in structure[4:]:
+        value = value << 7 | byte & 0x7F
+        if byte < 0x80:
+            numbers.append(value)
+            value = 0
+    levels, _, _, *rest = numbers
+    for level in range(levels):
+        _, segments, *rest = rest
+        rest = rest[3 * segments :]
+        if segments:
+            return level == levels - 1
+    return True
 
 
 def words_agree(connection: Connection) -> bool:
@@ -74,7 +121,15 @@ def parts_agree(connection: Connection, rows: Iterable[Row]) -> bool:
 
 def rebuild(connection: Connection, rows: Iterable[Row]) -> None:
     """Make the indexes of words again from *rows*, which are all."""
+    _rebuild_words(connection)
+    _rebuild_parts(connection, rows)
+
+
+def _rebuild_words(connection: Connection) -> None:
     connection.execute("insert into records_fts (records_fts) values ('rebuild')")
+
+
+def _rebuild_parts(connection: Connection, rows: Iterable[Row]) -> None:
     connection.execute("insert into records_folded (records_folded) values ('delete-all')")
     for row in rows:
         _index_parts(connection, row)
