@@ -48,7 +48,7 @@ OPEN_HINTS: dict[type[apsw.Error], str] = {
     apsw.IOError: "cannot be prepared, the disk failed; is it sound?",
 }
 DAMAGED = "is damaged. Run `agentmem doctor`, or go back to a backup"
-SIGNS_OF_DAMAGE = ("vtable constructor failed", "malformed JSON")  # of SQLite's plain errors
+SIGNS_OF_DAMAGE = ("vtable constructor failed", "malformed JSON", "no such table: ")  # of SQLite's plain errors
 STORAGE_HINTS: dict[type[apsw.Error], str] = {
     apsw.FullError: "could not grow, the disk is full; nothing of this call was kept. Free some space and repeat",
     apsw.BusyError: "is being written by another program for too long; nothing of this call was kept. Repeat it",

@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+import unicodedata
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ CHECKSUMS = {  # sha256; models/build.py makes the same bytes again
     TOKENIZER_FILE: "32d70b45ea2679485328eafb8a5a94dcc9fbaadaf0c92b7ca06fe5684a4b8389",
 }
 UNKNOWN = 100  # id of [UNK]
+LATIN_END = "\u0250"  # the first character after the letters of Latin scripts
 MAX_CHARS = 8_192  # 256 word pieces never need more; keeps the tokenizer from walking through a whole book
 
 
@@ -45,6 +47,7 @@ class Encoding:
 
     vector: NDArray[np.float32]  # (384,), of length 1
     tokens: NDArray[np.float32]  # (t, 384), each of length 1; content tokens only, t may be 0
+    known: bool = True  # whether the encoder knows the text's script; where not, it is searched by words alone
 
     @cached_property
     def quantised(self) -> bytes:
@@ -103,6 +106,7 @@ class MiniLM:
         self._whole: Any = None  # the same without a limit, to count by
         self._plain: NDArray[np.bool_] | None = None  # by token id: carries no subject of its own
         self._pool: ThreadPoolExecutor | None = None
+        self._pid = 0  # of the process whose threads the pool has; a child after a fork has none of them
 
     def encode(self, texts: Sequence[str]) -> list[Encoding]:
         """
@@ -124,11 +128,12 @@ class MiniLM:
         if len(texts) == 1 or self._threads == 1:
             return [self._encode_one(text) for text in texts]
         with self._lock:
-            if self._pool is None:
-                self._pool = ThreadPoolExecutor(self._threads, "agentmem-encoder")
+            if self._pool is None or self._pid != os.getpid():
+                self._pool, self._pid = ThreadPoolExecutor(self._threads, "agentmem-encoder"), os.getpid()
+            pool = self._pool
         # The longest first: whoever comes last must not be left alone with a long one.
         order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
-        encodings = dict(zip(order, self._pool.map(self._encode_to_store, [texts[i] for i in order]), strict=True))
+        encodings = dict(zip(order, pool.map(self._encode_to_store, [texts[i] for i in order]), strict=True))
         return [encodings[i] for i in range(len(texts))]
 
     def count_tokens(self, text: str) -> int:
@@ -163,7 +168,7 @@ class MiniLM:
             content = np.arange(1, len(ids) - 1)  # "Who is he?" is stopwords only, yet a question
         tokens = hidden[0][content]  # (t, 384)
         tokens /= np.maximum(np.linalg.norm(tokens, axis=1, keepdims=True), 1e-12)
-        return Encoding(pooled[0], tokens)
+        return Encoding(pooled[0], tokens, _is_latin(text[:MAX_CHARS]))
 
     def _load_tokenizer(self) -> None:
         with self._lock:
@@ -192,6 +197,16 @@ class MiniLM:
             options.intra_op_num_threads = 1
             options.inter_op_num_threads = 1
             self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+
+
+def _is_latin(text: str) -> bool:
+    """Return whether of the letters, digits and symbols in *text* no less than half are Latin; yes where it has none."""
+    if text.isascii():
+        return True
+    kinds = [(letter < LATIN_END, unicodedata.category(letter)[0]) for letter in text]
+    return sum(latin for latin, kind in kinds if kind in "LN") >= sum(
+        not latin for latin, kind in kinds if kind in "LMNS"
+    )
 
 
 _shared: MiniLM | None = None

@@ -21,6 +21,7 @@ Whole = NDArray[np.int64]
 Floats = NDArray[np.float32]
 Known = Callable[[Whole], tuple[NDArray[np.bool_], Whole]]  # ids, ascending → which of them count, their characters
 
+NO_IDS = np.empty(0, np.int64)
 K1, B = 1.2, 0.75  # of BM25, as FTS5 has them
 MAX_TERMS = 64  # phrases of one query that are looked up in an index; a pasted page must not scan the whole of it
 MAX_UNKNOWN = 4  # words of one query that are looked for as beginnings and in two
@@ -42,9 +43,18 @@ class Posting:
     total: float  # about how many records hold it, n where all were read
 
 
-def search(connection: Connection, query: str, known: Known) -> tuple[Whole, Floats]:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The records that hold words of a query."""
+
+    ids: Whole  # (n,) ascending
+    score: Floats  # (n,) higher is better
+    share: Floats  # (n,) 0..1, how much each holds of what the index of parts was searched for, by weight
+
+
+def search(connection: Connection, query: str, known: Known) -> Found:
     """
-    Return (n,) the ids of the records that hold words of *query*, ascending, and their scores, higher is better.
+    Find the records that hold words of *query*.
 
     Any text is a query: every word is quoted, so that AND, NEAR, *, quotes and colons are text like any other.
 
@@ -58,20 +68,20 @@ def search(connection: Connection, query: str, known: Known) -> tuple[Whole, Flo
     """
     records = connection.execute("select ifnull(max(id), 0) from records").get  # about how many, without counting
     postings = _within_budget(connection, _postings(connection, query, known, records), records)
-    if not postings:
-        return np.empty(0, np.int64), np.empty(0, np.float32)
-    ids, place = np.unique(np.concatenate([posting.ids for posting in postings]), return_inverse=True)
+    sizes = [len(posting.ids) for posting in postings]
+    ids, place = np.unique(np.concatenate([NO_IDS, *(posting.ids for posting in postings)]), return_inverse=True)
     counts, length = known(ids)
     if not counts.any():
-        return np.empty(0, np.int64), np.empty(0, np.float32)
-    mean = float(length[counts].mean())
-    often = np.concatenate([_often(connection, posting, long=mean > LONG_TEXT) for posting in postings])
-    norm = np.where(often > 0, K1 * (1 - B + B * length[place] / max(mean, 1)), 0)
+        return Found(NO_IDS, np.empty(0, np.float32), np.empty(0, np.float32))
     weights = [np.log(1 + (max(records - posting.total, 0) + 0.5) / (posting.total + 0.5)) for posting in postings]
-    weight = np.repeat(weights, [len(posting.ids) for posting in postings])
-    each = np.where(often > 0, weight * often * (K1 + 1) / np.maximum(often + norm, 1), weight)
-    score = np.bincount(place, each)
-    return ids[counts], score[counts].astype(np.float32)
+    weight, plain = np.repeat(weights, sizes), np.repeat([posting.plain for posting in postings], sizes)
+    mean = max(float(length[counts].mean()), 1)
+    often = np.concatenate([_often(connection, posting, long=mean > LONG_TEXT) for posting in postings])
+    norm = K1 * (1 - B + B * length[place] / mean)
+    score = np.bincount(place, np.where(plain, weight * often * (K1 + 1) / (often + norm), weight))
+    sought = sum(weight for weight, posting in zip(weights, postings, strict=True) if not posting.plain)
+    share = np.bincount(place, np.where(plain, 0, weight)) / max(sought, 1e-9)
+    return Found(ids[counts], score[counts].astype(np.float32), np.minimum(share[counts], 1).astype(np.float32))
 
 
 def _postings(connection: Connection, query: str, known: Known, records: int) -> list[Posting]:
@@ -100,7 +110,7 @@ def _postings(connection: Connection, query: str, known: Known, records: int) ->
     found += read(f'"{word}"*' for word in unknown)
     if connection.execute("select exists (select 1 from records_folded)").get:
         found += read(folded_phrases(query, MAX_TERMS), plain=False)
-    return [posting for posting in found if len(posting.ids)]
+    return found
 
 
 def _within_budget(connection: Connection, found: list[Posting], records: int) -> list[Posting]:
@@ -137,10 +147,8 @@ def _newest(connection: Connection, posting: Posting, limit: int) -> Posting:
 
 
 def _often(connection: Connection, posting: Posting, *, long: bool) -> Whole:
-    """Return (n,) how often each record of *posting* holds its phrase, 0 where that does not matter."""
-    if not posting.plain:
-        return np.zeros(len(posting.ids), np.int64)
-    words = stems(connection, posting.phrase) if long else []
+    """Return (n,) how often each record of *posting* holds its phrase, 1 where that does not matter."""
+    words = stems(connection, posting.phrase) if long and posting.plain else []
     if len(words) == 1 and len(posting.ids) == posting.total and not posting.phrase.endswith("*"):
         ids = _ids(connection, "select doc as id from temp.spoken where term = ?", words[0], -1)
         return np.diff(np.searchsorted(ids, posting.ids), append=len(ids))

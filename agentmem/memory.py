@@ -68,6 +68,8 @@ class Memory:
         if index not in INDEXES:
             raise ValueError(f"index is {' or '.join(map(repr, INDEXES))}, not {index!r:.80}")
         self._index = index
+        if now is not None and not callable(now):
+            raise TypeError(f"now is a function that returns an instant, not {now!r:.80}")
         self._clock = now
         self._default = Scope().narrowed(user, agent, session)
         self._given_encoder = encoder
@@ -358,6 +360,8 @@ class Memory:
         from . import index, recall  # numpy, 0.1 s: only those who recall pay for it
 
         clean = recall.checked(query)
+        if strategy is not None and not callable(strategy):
+            raise TypeError(f"strategy is a function of the query and its hits, not {strategy!r:.80}")
         scope.check_count("k", k, 1, MAX_K)
         scope.check_share("min_score", min_score)
         now = self._now()

@@ -7,7 +7,7 @@ The place to change when recall is to become better; the formulas are in `rank`,
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -34,8 +34,8 @@ NEAR_DAYS = 15_000  # a question without a year is asked of the years around
 LONG_AGO = 1e9  # days, of what has no known time
 
 T = TypeVar("T")
+Late = tuple[rank.Floats, rank.Floats, rank.Floats]  # similarities of tokens: own, of the turn before, of the one after
 Encoded = dict[int, tuple[bytes | None, bytes | None]]  # row id → vector and token codes
-Words = tuple[rank.Places, rank.Floats]  # ids, ascending, and scores, of `lexical.search`
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class Finder:
         hits = [Hit(records[found.id], found.score, found.why if told else None) for found in good]
         return hits if strategy is None else _by_strategy(strategy, text, hits)[:k]
 
-    def look(self, connection: Connection, text: str, seen: Seen) -> tuple[View, Words]:
+    def look(self, connection: Connection, text: str, seen: Seen) -> tuple[View, lexical.Found]:
         """Return what ranking needs beside the query's encoding: what may be seen, and what *text*'s words find."""
         view = self._index.view(connection, seen.scope)
         return view, lexical.search(connection, text, view.known)
@@ -121,19 +121,24 @@ def checked(query: object) -> str:
 
 
 def _by_strategy(strategy: Strategy, query: str, hits: list[Hit]) -> list[Hit]:
+    """Return what *strategy* chooses of *hits*, in its order, each once."""
     known = {hit.id for hit in hits}
-    chosen = list(strategy(query, list(hits)))
+    chosen = strategy(query, list(hits))
+    if isinstance(chosen, str | bytes) or not isinstance(chosen, Iterable):
+        raise TypeError(f"a strategy returns a list of hits, not {chosen!r:.80}")
+    first: dict[str, Hit] = {}
     for hit in chosen:
         if not isinstance(hit, Hit) or hit.id not in known:
             raise TypeError(f"a strategy returns some of the hits that it was given, best first, not {hit!r:.80}")
-    return chosen
+        first.setdefault(hit.id, hit)
+    return list(first.values())
 
 
 def best(
     connection: Connection,
     view: View,
     question: Question,
-    words: Words,
+    words: lexical.Found,
     seen: Seen,
     *,
     k: int,
@@ -167,20 +172,23 @@ def best(
     kept = np.union1d(top, around)
     top, ids, spots = np.searchsorted(kept, top), ids[kept], spots[kept]
     signals = replace(signals.take(kept), previous=_places(spots, -1), next=_places(spots, 1))
-    signals, late = _late(question, ids, signals, top, encoded)
+    signals, late = _late(question, ids, signals, top, encoded) if question.encoding.known else _shared(signals, top)
     score, parts = rank.final(signals, top, *late, weights)
     order = np.lexsort((ids[top], -score))[:k]
     why = (dict(zip(parts, part, strict=True)) for part in np.array(list(parts.values()))[:, order].T.tolist())
     return list(map(Ranked, ids[top[order]].tolist(), score[order].tolist(), why))
 
 
-def _candidates(view: View, question: Question, words: Words, asked: list[search.Interval], limit: int) -> rank.Places:
-    """Return the ids, ascending, of the *limit* best by words and by meaning, and half as many of the times *asked*."""
+def _candidates(
+    view: View, question: Question, words: lexical.Found, asked: list[search.Interval], limit: int
+) -> rank.Places:
+    """Return the ids, ascending, of the *limit* best by words, by meaning, and half as many of the times *asked*."""
     vector = question.encoding.vector
-    found, score = words
-    arms = [found[rank.top(score, limit)], view.near(vector, limit)]
-    if asked:
-        arms.append(view.near(vector, limit // 2, view.of_times(asked)))
+    arms = [words.ids[rank.top(words.score, limit)]]
+    if question.encoding.known:
+        arms.append(view.near(vector, limit))
+        if asked:
+            arms.append(view.near(vector, limit // 2, view.of_times(asked)))
     return np.unique(np.concatenate(arms))
 
 
@@ -234,7 +242,7 @@ def _signals(
     roster: Roster,
     question: Question,
     ids: rank.Places,
-    words: Words,
+    words: lexical.Found,
     asked: Sequence[search.Interval],
 ) -> rank.Signals:
     rows = roster.rows(ids)
@@ -248,8 +256,10 @@ def _signals(
         return (flags & which > 0).astype(np.float32)
 
     return rank.Signals(
-        lexical=_looked_up(ids, *words),
-        cosine=rank.cosine(question.encoding.vector, roster.signs[:, rows]),
+        lexical=_looked_up(ids, words.ids, words.score),
+        cosine=rank.cosine(question.encoding.vector, roster.signs[:, rows])
+        if question.encoding.known
+        else np.sqrt(_looked_up(ids, words.ids, words.share)),
         session=np.where(spots >= 0, spots // POSITIONS, -1),
         turns=_turns(view, spots),
         previous=_places(spots, -1),
@@ -331,7 +341,7 @@ def _share_of_times(
 
 def _late(
     question: Question, ids: rank.Places, signals: rank.Signals, top: rank.Places, encoded: Encoded
-) -> tuple[rank.Signals, tuple[rank.Floats, rank.Floats, rank.Floats]]:
+) -> tuple[rank.Signals, Late]:
     """
     Return the *signals*, with cosines in the place of estimates where vectors were read, and the similarities of the
     tokens of *top*, and of the turns before and after each.
@@ -347,3 +357,9 @@ def _late(
     similarity[:, read] = rank.max_similarity(tokens, codes, WIDTH)
     before, after = signals.previous[top], signals.next[top]
     return replace(signals, cosine=cosine), (similarity[:, top], similarity[:, before], similarity[:, after])
+
+
+def _shared(signals: rank.Signals, top: rank.Places) -> tuple[rank.Signals, Late]:
+    """Return what `_late` does for a query that the encoder does not know: how much of it each holds, in words."""
+    share = np.append(signals.cosine, np.float32(0))[None]
+    return signals, (share[:, top], share[:, signals.previous[top]], share[:, signals.next[top]])

@@ -395,3 +395,23 @@ def test_a_reader_sees_one_state_while_another_process_writes(tmp_path: Path) ->
         assert len(set(seen)) > 2
         assert {count % 10 for count in seen} == {0}
         assert seen == sorted(seen)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_forked_child_encodes_with_threads_of_its_own(tmp_path: Path) -> None:
+    """Of the parent's threads it has none, and would wait for them for ever."""
+    code = f"""
+import os, sys
+from agentmem import Memory
+with Memory({str(tmp_path / "parent.db")!r}) as memory:
+    memory.remember_many(["one", "two", "three"])
+    memory.recall("one")
+pid = os.fork()
+if pid == 0:
+    with Memory({str(tmp_path / "child.db")!r}) as memory:
+        memory.remember_many(["four", "five", "six"])
+        assert memory.recall("four", k=1)[0].text == "four"
+    os._exit(7)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 7

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from conftest import TinyEncoder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentmem import Memory
+from agentmem import Memory, rank
 from agentmem.index import InMemory
 from agentmem.lexical import search
 from agentmem.scope import Scope
@@ -119,7 +120,7 @@ CASES = {
 }
 OTHERS = ["The cat sleeps on the sofa", "明日は雨が降る", "Завтра будет дождь", "Zürich liegt am See"]
 # The encoder knows nothing of these words, and what it takes them for outweighs that they are there.
-OUTWEIGHED = {"Polish letters as on an English keyboard", "full-width letters", "an emoji"}
+OUTWEIGHED = {"Polish letters as on an English keyboard", "full-width letters"}
 
 SCRIPTS = "abcxyzABCéüßŁøñİǆ 的园拳고양이もビがー게กข้ำาहिन्दीعربيָשЁёйαάς٣4-_.'\"🎉"
 TEXTS = st.text(st.one_of(st.sampled_from(SCRIPTS), st.characters(exclude_categories=["Cs", "Cn", "Cc"])), max_size=12)
@@ -128,9 +129,9 @@ TEXTS = st.text(st.one_of(st.sampled_from(SCRIPTS), st.characters(exclude_catego
 def lexical(memory: Memory, query: str) -> list[str]:
     """Return the texts that the words of *query* find, best first."""
     with memory._db.read() as connection:
-        ids, score = search(connection, query, InMemory().view(connection, Scope()).known)
+        found = search(connection, query, InMemory().view(connection, Scope()).known)
         texts = dict(connection.execute("select id, text from records"))
-    return [texts[id] for id in ids[np.lexsort((ids, -score))].tolist()]
+    return [texts[id] for id in found.ids[np.lexsort((found.ids, -found.score))].tolist()]
 
 
 @pytest.mark.parametrize(("text", "query", "found"), CASES.values(), ids=CASES)
@@ -242,3 +243,45 @@ def test_other_programs_search_the_index_of_parts(memory: Memory, tmp_path: Path
     with closing(sqlite3.connect(tmp_path / "m.db")) as connection:
         sql = "select rowid from records_folded where records_folded match ?"
         assert [connection.execute(sql, (words,)).fetchall() for words in ("弾く", "guitar")] == [[(1,)], [(1,)]]
+
+
+# -- what the encoder does not know
+
+
+def by_the_real_encoder(texts: list[str], query: str, **options: Any) -> list[str]:
+    with Memory(":memory:") as memory:
+        memory.remember_many(texts)
+        return [hit.text for hit in memory.recall(query, **options)]
+
+
+FOREIGN = [
+    "ฉันชอบกินผัดไทยที่กรุงเทพ",
+    "🍕🎉 party on saturday",
+    "我的猫叫咪咪",
+    "ድመቴ ስሟ ሚሚ ነው",
+    "ነገ ሐኪም ጋር እሄዳለሁ",
+    "Ana likes the sea",
+]
+
+
+@pytest.mark.parametrize(("query", "found"), [("กรุงเทพ", 0), ("🍕", 1), ("猫", 2), ("ሚሚ", 3), ("ሐኪም", 4)])
+def test_a_word_that_the_encoder_does_not_know_is_found_by_itself_alone(query: str, found: int) -> None:
+    """All that it does not know is alike to it, and would come before the record that holds the word."""
+    assert by_the_real_encoder(FOREIGN, query) == [FOREIGN[found]]
+    assert by_the_real_encoder(FOREIGN, query, min_score=rank.LIKELY) == [FOREIGN[found]]
+
+
+@pytest.mark.parametrize("query", ["🦖", "狗", "东京的天气怎么样", "ቡና", "Где мой телефон?"])
+def test_of_what_is_not_there_in_a_script_that_the_encoder_does_not_know_nothing_is_found(query: str) -> None:
+    assert by_the_real_encoder(FOREIGN, query) == []
+
+
+def test_of_two_records_the_one_that_holds_more_of_the_question_comes_first() -> None:
+    texts = ["妈妈住在上海", "爸爸住在北京", "妈妈喜欢喝茶", "我的狗叫旺财", "Ana likes the sea"]
+    assert by_the_real_encoder(texts, "妈妈住在哪里？", k=1) == [texts[0]]
+
+
+def test_an_encoder_that_knows_every_script_is_believed() -> None:
+    with Memory(":memory:", encoder=TinyEncoder()) as memory:
+        memory.remember_many(FOREIGN)
+        assert len(memory.recall("狗")) == len(FOREIGN)

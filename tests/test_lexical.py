@@ -21,9 +21,9 @@ WORDS = ["boiler", "cats", "garden", "soup", "letters", "running", "piano"]
 
 def scores(memory: Memory, query: str, user: str = "") -> dict[str, float]:
     with memory._db.read() as connection:
-        ids, found = lexical.search(connection, query, InMemory().view(connection, Scope(user)).known)
+        found = lexical.search(connection, query, InMemory().view(connection, Scope(user)).known)
         texts = dict(connection.execute("select id, text from records"))
-    return {texts[id]: score for id, score in zip(ids.tolist(), found.tolist(), strict=True)}
+    return {texts[id]: score for id, score in zip(found.ids.tolist(), found.score.tolist(), strict=True)}
 
 
 def fts5(memory: Memory, query: str) -> dict[str, float]:

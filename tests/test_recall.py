@@ -701,3 +701,21 @@ def test_without_a_weight_a_signal_is_left_out(garden: Memory, without: str) -> 
         assert found.why == others
         total = sum(whole[found.id].why.values()) - part
         assert found.score == pytest.approx(1 / (1 + math.exp(-total)), abs=1e-5)
+
+
+@pytest.mark.parametrize("wrong", [None, "hits", 5])
+def test_a_strategy_that_returns_no_list_is_refused(boilers: Memory, wrong: Any) -> None:
+    with pytest.raises(TypeError, match="a strategy returns a list of hits, not"):
+        boilers.recall("boiler", strategy=lambda query, hits: wrong)
+
+
+def test_a_strategy_is_a_function(boilers: Memory) -> None:
+    with pytest.raises(TypeError, match="strategy is a function"):
+        boilers.recall("boiler", strategy="best")  # type: ignore[arg-type]
+
+
+def test_a_hit_that_a_strategy_returns_twice_is_one(boilers: Memory) -> None:
+    whole = boilers.recall("boiler", k=3)
+    assert [hit.id for hit in boilers.recall("boiler", k=3, strategy=lambda query, hits: [*hits, *hits])] == [
+        hit.id for hit in whole
+    ]
