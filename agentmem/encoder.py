@@ -200,7 +200,7 @@ class MiniLM:
 
 
 def _is_latin(text: str) -> bool:
-    """Return whether no less than half of the letters, digits and symbols in *text* are Latin; yes where it has none."""
+    """Return whether half or more of the letters, digits and symbols in *text* are Latin; yes where it has none."""
     if text.isascii():
         return True
     kinds = [(letter < LATIN_END, unicodedata.category(letter)[0]) for letter in text]

@@ -128,12 +128,12 @@ def refreshed(roster: Roster, connection: Connection) -> Roster:
         roster = replace(empty(), erased=erased)
     elif clock <= roster.clock:
         return roster
-    while True:
-        last = int(roster.id[-1]) if len(roster.id) else 0
-        longer = with_rows(roster, connection, f"where r.id > :last order by r.id limit {AT_ONCE}", {"last": last})
-        if longer is roster:
-            return replace(roster, clock=clock)
-        roster = longer
+    more = AT_ONCE
+    while more == AT_ONCE:
+        size, last = len(roster.id), int(roster.id[-1]) if len(roster.id) else 0
+        roster = with_rows(roster, connection, f"where r.id > :last order by r.id limit {AT_ONCE}", {"last": last})
+        more = len(roster.id) - size
+    return replace(roster, clock=clock)
 
 
 def with_rows(roster: Roster, connection: Connection, which: str, bindings: Mapping[str, Any]) -> Roster:
