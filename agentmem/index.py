@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -33,6 +34,9 @@ class View(Protocol):
     @property
     def count(self) -> int:
         """How many there are, in any state."""
+
+    def ids(self) -> Whole:
+        """Return all of their ids, ascending."""
 
     def known(self, ids: Whole) -> tuple[NDArray[np.bool_], Whole]:
         """Return which of *ids* (n,), ascending, are in the scope, and their characters (n,)."""
@@ -118,6 +122,9 @@ class Loaded:
         self._mark = mark
         self.count = int(np.count_nonzero(mark))
 
+    def ids(self) -> Whole:
+        return self._roster.id[self._mark]
+
     def known(self, ids: Whole) -> tuple[NDArray[np.bool_], Whole]:
         roster = self._roster
         rows = np.minimum(roster.rows(ids), len(roster.id) - 1)
@@ -164,9 +171,12 @@ class Queried:
         self._connection = connection
         self._scope = scope
 
-    @property
+    @cached_property
     def count(self) -> int:
         return search.count(self._connection, self._scope)
+
+    def ids(self) -> Whole:
+        return np.array(search.ids(self._connection, self._scope), np.int64)
 
     def known(self, ids: Whole) -> tuple[NDArray[np.bool_], Whole]:
         lengths = search.lengths(self._connection, ids, self._scope)

@@ -8,18 +8,18 @@ that matches, one by one, and goes through all that hold a word again to count t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .db import Connection, stems
-from .words import folded_phrases, plain_phrases
+from .db import Connection, bound, stems
+from .words import folded_phrases, folded_terms, plain_phrases
 
 Whole = NDArray[np.int64]
 Floats = NDArray[np.float32]
-Known = Callable[[Whole], tuple[NDArray[np.bool_], Whole]]  # ids, ascending → which of them count, their characters
 
 NO_IDS = np.empty(0, np.int64)
 K1, B = 1.2, 0.75  # of BM25, as FTS5 has them
@@ -30,7 +30,19 @@ MAX_UNKNOWN = 4  # words of one query that are looked for as beginnings and in t
 BEGINNING = re.compile(r"(?!\d+$|\w{0,2}(?:ies|es|ed|ing|s|e)$)[a-z0-9\u00df-\u024f\u1e00-\u1eff]{3,32}")
 LONG_TEXT = 500  # characters in the mean, from which it tells how often a text holds a word
 FIRST = 1_000  # entries of a phrase by which it is counted
+FEW = 200  # records whose texts are read, where too many others hold a word
 MAX_ENTRIES = 20_000  # entries of the indexes that one query adds up, about 0.2 µs each
+
+
+class Records(Protocol):
+    """Those that count, see `index.View`."""
+
+    @property
+    def count(self) -> int: ...
+
+    def ids(self) -> Whole: ...
+
+    def known(self, ids: Whole) -> tuple[NDArray[np.bool_], Whole]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +64,9 @@ class Found:
     share: Floats  # (n,) 0..1, how much each holds of what the index of parts was searched for, by weight
 
 
-def search(connection: Connection, query: str, known: Known) -> Found:
+def search(connection: Connection, query: str, among: Records) -> Found:
     """
-    Find the records that hold words of *query*.
+    Find those of the records *among* that hold words of *query*.
 
     Any text is a query: every word is quoted, so that AND, NEAR, *, quotes and colons are text like any other.
 
@@ -67,10 +79,10 @@ def search(connection: Connection, query: str, known: Known) -> Found:
     frequency, which is never negative.
     """
     records = connection.execute("select ifnull(max(id), 0) from records").get  # about how many, without counting
-    postings = _within_budget(connection, _postings(connection, query, known, records), records)
+    postings = _within_budget(connection, _postings(connection, query, among, records), among, records)
     sizes = [len(posting.ids) for posting in postings]
     ids, place = np.unique(np.concatenate([NO_IDS, *(posting.ids for posting in postings)]), return_inverse=True)
-    counts, length = known(ids)
+    counts, length = among.known(ids)
     if not counts.any():
         return Found(NO_IDS, np.empty(0, np.float32), np.empty(0, np.float32))
     weights = [np.log(1 + (max(records - posting.total, 0) + 0.5) / (posting.total + 0.5)) for posting in postings]
@@ -84,7 +96,7 @@ def search(connection: Connection, query: str, known: Known) -> Found:
     return Found(ids[counts], score[counts].astype(np.float32), np.minimum(share[counts], 1).astype(np.float32))
 
 
-def _postings(connection: Connection, query: str, known: Known, records: int) -> list[Posting]:
+def _postings(connection: Connection, query: str, among: Records, records: int) -> list[Posting]:
     """
     Return the first entries of the phrases to look for.
 
@@ -102,10 +114,10 @@ def _postings(connection: Connection, query: str, known: Known, records: int) ->
     unknown = [
         word
         for word, posting in zip(said, found, strict=True)
-        if posting.total < FIRST and not known(posting.ids)[0].any() and BEGINNING.fullmatch(word)
+        if posting.total < FIRST and not among.known(posting.ids)[0].any() and BEGINNING.fullmatch(word)
     ][:MAX_UNKNOWN]
     joined = read(f'"{phrase}"' for phrase in meant[: MAX_TERMS - len(said)])
-    found += [posting for posting in joined if known(posting.ids)[0].any()]
+    found += [posting for posting in joined if among.known(posting.ids)[0].any()]
     found += read(f'"{word[:i]} {word[i:]}"' for word in unknown for i in range(1, len(word)))
     found += read(f'"{word}"*' for word in unknown)
     if connection.execute("select exists (select 1 from records_folded)").get:
@@ -113,11 +125,18 @@ def _postings(connection: Connection, query: str, known: Known, records: int) ->
     return found
 
 
-def _within_budget(connection: Connection, found: list[Posting], records: int) -> list[Posting]:
-    """Return the postings read to their end, the rarest first, as far as MAX_ENTRIES goes; at least a part of one."""
+def _within_budget(connection: Connection, found: list[Posting], among: Records, records: int) -> list[Posting]:
+    """
+    Return the postings read to their end, the rarest first, as far as MAX_ENTRIES goes; at least a part of one.
+
+    Where few records count, what is too much to read is looked for in their texts.
+    """
     kept: list[Posting] = []
     left = MAX_ENTRIES
-    for posting in sorted(found, key=lambda posting: posting.total):
+    whole = sorted(found, key=lambda posting: posting.total)
+    for place, posting in enumerate(whole):
+        if posting.total > left and among.count <= FEW:
+            return kept + _in_texts(connection, whole[place:], among.ids())
         if posting.total > left and kept:
             break
         if posting.total > left:
@@ -127,6 +146,23 @@ def _within_budget(connection: Connection, found: list[Posting], records: int) -
         kept.append(posting)
         left -= len(posting.ids)
     return kept
+
+
+def _in_texts(connection: Connection, postings: Sequence[Posting], ids: Whole) -> list[Posting]:
+    """Return *postings* with those of the records *ids* that hold their phrases."""
+    rows = connection.execute(
+        "select id, ifnull(speaker || ' ', '') || text from records where id in carray(?) order by id", (bound(ids),)
+    ).fetchall()
+    plain = [(id, f" {' '.join(stems(connection, str(text)))} ") for id, text in rows]
+    parts = [(id, f" {folded_terms(str(text))} ") for id, text in rows]
+
+    def holding(posting: Posting) -> Whole:
+        phrase = posting.phrase.rstrip("*").strip('"')
+        words = f" {' '.join(stems(connection, phrase)) if posting.plain else phrase}"
+        words += "" if posting.phrase.endswith("*") else " "
+        return np.array([id for id, text in (plain if posting.plain else parts) if words in text], np.int64)
+
+    return [replace(posting, ids=holding(posting)) for posting in postings]
 
 
 def _read(connection: Connection, phrase: str, plain: bool, limit: int, records: int) -> Posting:

@@ -98,7 +98,7 @@ class Finder:
     def look(self, connection: Connection, text: str, seen: Seen) -> tuple[View, lexical.Found]:
         """Return what ranking needs beside the query's encoding: what may be seen, and what *text*'s words find."""
         view = self._index.view(connection, seen.scope)
-        return view, lexical.search(connection, text, view.known)
+        return view, lexical.search(connection, text, view)
 
     @contextmanager
     def _meanwhile(self, task: Callable[[], T]) -> Iterator[Callable[[], T]]:

@@ -141,6 +141,12 @@ def count(connection: Connection, scope: Scope) -> int:
     return int(connection.execute(sql, scope.owns.bindings).get)
 
 
+def ids(connection: Connection, scope: Scope) -> list[int]:
+    """Return the ids of the records of *scope*, ascending."""
+    sql = f"select r.id from records as r where {_within(scope)} order by r.id"
+    return [row[0] for row in connection.execute(sql, scope.owns.bindings)]
+
+
 def _within(scope: Scope) -> str:
     return f"r.scope in (select id from scopes where {scope.owns.sql})"
 

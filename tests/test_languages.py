@@ -129,7 +129,7 @@ TEXTS = st.text(st.one_of(st.sampled_from(SCRIPTS), st.characters(exclude_catego
 def lexical(memory: Memory, query: str) -> list[str]:
     """Return the texts that the words of *query* find, best first."""
     with memory._db.read() as connection:
-        found = search(connection, query, InMemory().view(connection, Scope()).known)
+        found = search(connection, query, InMemory().view(connection, Scope()))
         texts = dict(connection.execute("select id, text from records"))
     return [texts[id] for id in found.ids[np.lexsort((found.ids, -found.score))].tolist()]
 

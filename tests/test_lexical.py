@@ -21,7 +21,7 @@ WORDS = ["boiler", "cats", "garden", "soup", "letters", "running", "piano"]
 
 def scores(memory: Memory, query: str, user: str = "") -> dict[str, float]:
     with memory._db.read() as connection:
-        found = lexical.search(connection, query, InMemory().view(connection, Scope(user)).known)
+        found = lexical.search(connection, query, InMemory().view(connection, Scope(user)))
         texts = dict(connection.execute("select id, text from records"))
     return {texts[id]: score for id, score in zip(found.ids.tolist(), found.score.tolist(), strict=True)}
 
@@ -88,7 +88,11 @@ def many(memory: Memory) -> Memory:
 
 
 def limited(memory: Memory, query: str, entries: int, first: int = 10) -> dict[str, float]:
-    with patch.object(lexical, "MAX_ENTRIES", entries), patch.object(lexical, "FIRST", first):
+    with (
+        patch.object(lexical, "MAX_ENTRIES", entries),
+        patch.object(lexical, "FIRST", first),
+        patch.object(lexical, "FEW", 0),
+    ):
         return scores(memory, query)
 
 
@@ -107,10 +111,8 @@ def test_of_one_word_that_too_many_hold_the_newest_are_read(many: Memory) -> Non
 
 def test_how_many_hold_a_word_is_reckoned_from_the_first_that_do(many: Memory) -> None:
     with many._db.read() as connection, patch.object(lexical, "FIRST", 10):
-        known = InMemory().view(connection, Scope()).known
-        found = {
-            posting.phrase: posting.total for posting in lexical._postings(connection, "boiler garden", known, 100)
-        }
+        view = InMemory().view(connection, Scope())
+        found = {posting.phrase: posting.total for posting in lexical._postings(connection, "boiler garden", view, 100)}
     assert found['"boiler"'] == pytest.approx(100, rel=0.1) and found['"garden"'] == pytest.approx(34, rel=0.2)
 
 
@@ -119,3 +121,15 @@ def test_weights_are_lucenes(memory: Memory) -> None:
     expected = math.log(1 + (4 - 1 + 0.5) / (1 + 0.5))  # said once, in a text of the usual length
     assert scores(memory, "boiler") == {"boiler": pytest.approx(expected)}
     assert np.isfinite(list(scores(memory, "boiler garden soup piano").values())).all()
+
+
+def test_of_few_records_among_many_every_word_is_found(many: Memory) -> None:
+    """However many others hold the words; in their texts, where the index has too much to read."""
+    texts = ["the boilers hum", "a garden, a boiler", "Łódź has a boiler", "no such thing", "Бойлер шумит"]
+    many.remember_many(texts, user="me")
+    for query in ("boiler", "boiler garden", "the boiler of Łódź", "бойлер", "boil"):
+        with patch.object(lexical, "FEW", 0):
+            whole = scores(many, query, "me")
+        with patch.object(lexical, "MAX_ENTRIES", 1), patch.object(lexical, "FIRST", 2):
+            found = scores(many, query, "me")
+        assert set(found) == set(whole) and found, query
