@@ -48,7 +48,8 @@ OPEN_HINTS: dict[type[apsw.Error], str] = {
     apsw.IOError: "cannot be prepared, the disk failed; is it sound?",
 }
 DAMAGED = "is damaged. Run `agentmem doctor`, or go back to a backup"
-SIGNS_OF_DAMAGE = ("vtable constructor failed", "malformed JSON", "no such table: ")  # of SQLite's plain errors
+# Of SQLite's plain errors, those that a damaged file gives.
+SIGNS_OF_DAMAGE = ("vtable constructor failed", "malformed JSON", "no such table: ", "no such fts5 table: ")
 STORAGE_HINTS: dict[type[apsw.Error], str] = {
     apsw.FullError: "could not grow, the disk is full; nothing of this call was kept. Free some space and repeat",
     apsw.BusyError: "is being written by another program for too long; nothing of this call was kept. Repeat it",

@@ -1009,3 +1009,12 @@ def test_an_encoder_that_gives_nonsense_is_named(memory: Memory, verb: str, faul
         refused(memory, ModelError, TypeError, ValueError, says="encoder"),
     ):
         VERBS[verb](faulty)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps an open file")
+def test_a_file_that_is_deleted_while_it_is_open_is_reported(tmp_path: Path) -> None:
+    path = tmp_path / "m.db"
+    with Memory(path, encoder=TinyEncoder()) as memory:
+        memory.remember("hello")
+        path.unlink()
+        assert memory.verify() and all("no such table" in problem for problem in memory.verify())
