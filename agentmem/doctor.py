@@ -26,6 +26,8 @@ CHECKS = {
     "token codes belong to no record; run rebuild": "token_codes where id not in (select id from records)",
     "records have no traits; run rebuild": "records where id not in (select id from traits)",
     "traits belong to no record; run rebuild": "traits where id not in (select id from records)",
+    "vectors have other signs than are noted; run rebuild": """vectors as v join traits as t on t.id = v.id
+        where t.signs is not vec_quantize_binary(vec_int8(v.vector))""",
     "vectors are zero; run rebuild": "vectors where vector = zeroblob(384)",
     "forgotten records are still here": "records where uid in (select uid from tombstones)",
     "records hold both now and no longer": "records where status = 'active' and valid_to is not null",
@@ -128,3 +130,5 @@ def rebuild(db: Database, encoder: Encoder, progress: Callable[[int, int], None]
         done += len(batch)
         if progress is not None:
             progress(done, len(rows))
+    with db.transaction() as connection:
+        db.mark_erased(connection, db.stamp(connection))  # for those who looked meanwhile

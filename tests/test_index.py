@@ -234,3 +234,26 @@ def test_no_more_scopes_are_kept_marked_than_needed(tmp_path: Path) -> None:
             for number in range(index.SCOPES * 2):
                 assert found.view(connection, Scope(str(number))).count == 1
         assert len(found._marks) == index.SCOPES
+
+
+def test_what_is_recalled_while_all_is_rebuilt_does_not_stay_without_vectors(tmp_path: Path) -> None:
+    """Whoever looks in the middle finds no vectors, and must read them when they are there."""
+    with opened(tmp_path / "m.db") as memory, opened(tmp_path / "m.db") as other:
+        memory.remember_many([f"{word} {number}" for number in range(30) for word in WORDS_SAID])
+        before = said(other, "the boiler")
+        memory.rebuild(progress=lambda done, total: other.recall("the boiler"))
+        assert said(other, "the boiler") == said(memory, "the boiler") == before
+        with memory._db.read() as connection:
+            held, fresh = (found.view(connection, Scope()).roster(None) for found in (other._finder._index, InMemory()))
+            assert np.array_equal(held.signs, fresh.signs)
+
+
+@pytest.mark.parametrize("wrong", ["null", "zeroblob(48)"])
+def test_verify_sees_signs_that_are_not_those_of_the_vector(tmp_path: Path, wrong: str) -> None:
+    with opened(tmp_path / "m.db") as memory:
+        memory.remember_many(["a boiler", "a cat"])
+        with memory._db.transaction() as connection:
+            connection.execute(f"update traits set signs = {wrong} where id = 2")
+        assert memory.verify() == ["1 vectors have other signs than are noted; run rebuild"]
+        memory.rebuild()
+        assert memory.verify() == []
