@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from . import rank, search, store
 from .db import Connection
 from .encoder import signs
-from .roster import NO_TIME, WORDS, Roster, Whole, clocks, empty, extended, refreshed, with_rows
+from .roster import NO_TIME, WORDS, Roster, clocks, empty, extended, refreshed, with_rows
 from .scope import Scope
 from .search import Interval
 
@@ -35,22 +35,22 @@ class View(Protocol):
     def count(self) -> int:
         """How many there are, in any state."""
 
-    def ids(self) -> Whole:
+    def ids(self) -> rank.Places:
         """Return all of their ids, ascending."""
 
-    def known(self, ids: Whole) -> tuple[NDArray[np.bool_], Whole]:
+    def known(self, ids: rank.Places) -> tuple[NDArray[np.bool_], rank.Places]:
         """Return which of *ids* (n,), ascending, are in the scope, and their characters (n,)."""
 
-    def near(self, vector: rank.Floats, limit: int, among: Whole | None = None) -> Whole:
+    def near(self, vector: rank.Floats, limit: int, among: rank.Places | None = None) -> rank.Places:
         """Return the ids, ascending, of about the *limit* nearest to *vector* (384,); of *among* only, where given."""
 
-    def roster(self, ids: Whole) -> Roster:
+    def roster(self, ids: rank.Places) -> Roster:
         """Return a roster that has the records *ids*, which are in the scope, and the turns around them."""
 
-    def turns(self, scopes: Whole, most: int) -> Whole:
+    def turns(self, scopes: rank.Places, most: int) -> rank.Places:
         """Return how many turns each of the conversations *scopes* (n,) has, as far as *most*."""
 
-    def of_times(self, asked: list[Interval]) -> Whole:
+    def of_times(self, asked: list[Interval]) -> rank.Places:
         """Return the ids, ascending, of those that were said in, or speak of, one of the intervals *asked*."""
 
     def span(self, since: int, until: int) -> Interval | None:
@@ -87,7 +87,8 @@ class InMemory:
             old = self._marks.pop(scope, None) or _Mark(0, np.empty(0, np.int64), np.empty(0, bool))
             mark = _marked(old, self._roster, connection, scope)
             # A reader of an earlier state than the roster's does not see every scope that it has.
-            self._marks[scope] = old if clocks(connection)[0] < self._roster.clock else mark
+            behind = mark is not old and clocks(connection)[0] < self._roster.clock
+            self._marks[scope] = old if behind else mark
             if len(self._marks) > SCOPES:
                 del self._marks[next(iter(self._marks))]  # the one not used for longest
             return Loaded(connection, self._roster, mark.rows)
@@ -98,7 +99,7 @@ class _Mark:
     """Which rows of a roster are in a scope."""
 
     last: int  # number of the last scope that was looked at
-    scopes: Whole  # the numbers of those in it
+    scopes: rank.Places  # the numbers of those in it
     rows: NDArray[np.bool_]  # (n,)
 
 
@@ -122,17 +123,17 @@ class Loaded:
         self._mark = mark
         self.count = int(np.count_nonzero(mark))
 
-    def ids(self) -> Whole:
+    def ids(self) -> rank.Places:
         return self._roster.id[self._mark]
 
-    def known(self, ids: Whole) -> tuple[NDArray[np.bool_], Whole]:
+    def known(self, ids: rank.Places) -> tuple[NDArray[np.bool_], rank.Places]:
         roster = self._roster
-        rows = np.minimum(roster.rows(ids), len(roster.id) - 1)
         if not len(roster.id):
             return np.zeros(len(ids), bool), np.zeros(len(ids), np.int64)
+        rows = np.minimum(roster.rows(ids), len(roster.id) - 1)
         return self._mark[rows] & (roster.id[rows] == ids), roster.length[rows].astype(np.int64)
 
-    def near(self, vector: rank.Floats, limit: int, among: Whole | None = None) -> Whole:
+    def near(self, vector: rank.Floats, limit: int, among: rank.Places | None = None) -> rank.Places:
         roster = self._roster
         code = signs(vector)
         if among is None and self.count * 8 > len(roster.id):
@@ -145,13 +146,13 @@ class Loaded:
             rows = rows[_first(_distances(roster.signs[:, rows], code), NEAREST * limit)]
         return _nearest(roster.id[rows], vector, roster.signs[:, rows], limit)
 
-    def roster(self, ids: Whole) -> Roster:
+    def roster(self, ids: rank.Places) -> Roster:
         return self._roster
 
-    def turns(self, scopes: Whole, most: int) -> Whole:
+    def turns(self, scopes: rank.Places, most: int) -> rank.Places:
         return self._roster.turns(scopes, most)
 
-    def of_times(self, asked: list[Interval]) -> Whole:
+    def of_times(self, asked: list[Interval]) -> rank.Places:
         roster, found = self._roster, np.zeros(len(self._mark), bool)
         for since, until in asked:
             found |= (roster.at >= since) & (roster.at < until)
@@ -175,28 +176,28 @@ class Queried:
     def count(self) -> int:
         return search.count(self._connection, self._scope)
 
-    def ids(self) -> Whole:
+    def ids(self) -> rank.Places:
         return np.array(search.ids(self._connection, self._scope), np.int64)
 
-    def known(self, ids: Whole) -> tuple[NDArray[np.bool_], Whole]:
+    def known(self, ids: rank.Places) -> tuple[NDArray[np.bool_], rank.Places]:
         lengths = search.lengths(self._connection, ids, self._scope)
         found = np.array([lengths.get(id, -1) for id in ids.tolist()], np.int64)
         return found >= 0, found
 
-    def near(self, vector: rank.Floats, limit: int, among: Whole | None = None) -> Whole:
+    def near(self, vector: rank.Floats, limit: int, among: rank.Places | None = None) -> rank.Places:
         found = search.nearest_signs(self._connection, bytes(signs(vector)), self._scope, NEAREST * limit, among)
         ids = np.array(sorted(found), np.int64)
         bits = np.frombuffer(b"".join(found[id] for id in ids.tolist()), np.uint64).reshape(-1, WORDS)
         return _nearest(ids, vector, bits.T, limit)
 
-    def roster(self, ids: Whole) -> Roster:
+    def roster(self, ids: rank.Places) -> Roster:
         which = search.around(ids)
         return with_rows(empty(), self._connection, f"where {which.sql} order by r.id", which.bindings)
 
-    def turns(self, scopes: Whole, most: int) -> Whole:
+    def turns(self, scopes: rank.Places, most: int) -> rank.Places:
         return np.array(search.turns(self._connection, scopes, most), np.int64)
 
-    def of_times(self, asked: list[Interval]) -> Whole:
+    def of_times(self, asked: list[Interval]) -> rank.Places:
         listed = (search.speaking_of(self._connection, asked), search.said(self._connection, asked))
         ids = np.union1d(*map(_ids, listed))
         return ids[self.known(ids)[0]]
@@ -205,7 +206,7 @@ class Queried:
         return search.span(self._connection, since, until, self._scope)
 
 
-def _ids(text: str) -> Whole:
+def _ids(text: str) -> rank.Places:
     """Read ids that SQLite wrote as one text, which takes a third of the time that rows do."""
     return np.fromstring(text, np.int64, sep=",")
 
@@ -220,7 +221,7 @@ def _distances(bits: NDArray[np.uint64], code: NDArray[np.uint64]) -> NDArray[np
     return distance
 
 
-def _first(distance: NDArray[np.uint16], limit: int) -> Whole:
+def _first(distance: NDArray[np.uint16], limit: int) -> rank.Places:
     """Return the places of the *limit* least distances that are not FAR, ascending; of equal ones the first."""
     upto = np.cumsum(np.bincount(distance, minlength=FAR + 1)[:FAR])
     last = int(np.searchsorted(upto, limit))
@@ -230,5 +231,5 @@ def _first(distance: NDArray[np.uint16], limit: int) -> Whole:
     return np.sort(np.concatenate((nearer, np.flatnonzero(distance == last)[: limit - len(nearer)])))
 
 
-def _nearest(ids: Whole, vector: rank.Floats, bits: NDArray[np.uint64], limit: int) -> Whole:
+def _nearest(ids: rank.Places, vector: rank.Floats, bits: NDArray[np.uint64], limit: int) -> rank.Places:
     return ids[rank.top(rank.cosine(vector, bits), limit)]

@@ -16,10 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .db import Connection, bound, stems
+from .rank import Floats, Places
 from .words import folded_phrases, folded_terms, plain_phrases
-
-Whole = NDArray[np.int64]
-Floats = NDArray[np.float32]
 
 NO_IDS = np.empty(0, np.int64)
 K1, B = 1.2, 0.75  # of BM25, as FTS5 has them
@@ -40,9 +38,9 @@ class Records(Protocol):
     @property
     def count(self) -> int: ...
 
-    def ids(self) -> Whole: ...
+    def ids(self) -> Places: ...
 
-    def known(self, ids: Whole) -> tuple[NDArray[np.bool_], Whole]: ...
+    def known(self, ids: Places) -> tuple[NDArray[np.bool_], Places]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,7 @@ class Posting:
 
     phrase: str
     plain: bool  # of the index of plain words; else of that of parts
-    ids: Whole  # (n,) ascending
+    ids: Places  # (n,) ascending
     total: float  # about how many records hold it, n where all were read
 
 
@@ -59,7 +57,7 @@ class Posting:
 class Found:
     """The records that hold words of a query."""
 
-    ids: Whole  # (n,) ascending
+    ids: Places  # (n,) ascending
     score: Floats  # (n,) higher is better
     share: Floats  # (n,) 0..1, how much each holds of what the index of parts was searched for, by weight
 
@@ -148,7 +146,7 @@ def _within_budget(connection: Connection, found: list[Posting], among: Records,
     return kept
 
 
-def _in_texts(connection: Connection, postings: Sequence[Posting], ids: Whole) -> list[Posting]:
+def _in_texts(connection: Connection, postings: Sequence[Posting], ids: Places) -> list[Posting]:
     """Return *postings* with those of the records *ids* that hold their phrases."""
     rows = connection.execute(
         "select id, ifnull(speaker || ' ', '') || text from records where id in carray(?) order by id", (bound(ids),)
@@ -156,7 +154,7 @@ def _in_texts(connection: Connection, postings: Sequence[Posting], ids: Whole) -
     plain = [(id, f" {' '.join(stems(connection, str(text)))} ") for id, text in rows]
     parts = [(id, f" {folded_terms(str(text))} ") for id, text in rows]
 
-    def holding(posting: Posting) -> Whole:
+    def holding(posting: Posting) -> Places:
         phrase = posting.phrase.rstrip("*").strip('"')
         words = f" {' '.join(stems(connection, phrase)) if posting.plain else phrase}"
         words += "" if posting.phrase.endswith("*") else " "
@@ -182,7 +180,7 @@ def _newest(connection: Connection, posting: Posting, limit: int) -> Posting:
     return replace(posting, ids=_ids(connection, sql, posting.phrase, limit)[::-1])
 
 
-def _often(connection: Connection, posting: Posting, *, long: bool) -> Whole:
+def _often(connection: Connection, posting: Posting, *, long: bool) -> Places:
     """Return (n,) how often each record of *posting* holds its phrase, 1 where that does not matter."""
     words = stems(connection, posting.phrase) if long and posting.plain else []
     if len(words) == 1 and len(posting.ids) == posting.total and not posting.phrase.endswith("*"):
@@ -191,7 +189,7 @@ def _often(connection: Connection, posting: Posting, *, long: bool) -> Whole:
     return np.ones(len(posting.ids), np.int64)
 
 
-def _ids(connection: Connection, sql: str, value: str, limit: int) -> Whole:
+def _ids(connection: Connection, sql: str, value: str, limit: int) -> Places:
     # As one text: numpy reads it in a third of the time that rows take.
     text = connection.execute(f"select group_concat(id) from ({sql} limit ?)", (value, limit)).get
     return np.fromstring(text or "", np.int64, sep=",")

@@ -160,8 +160,9 @@ def best(
             return []
         roster = view.roster(ids)
         ids = _with_neighbours(roster, ids)
-        spots = roster.spots(roster.rows(ids))
-        signals = _signals(connection, view, roster, question, ids, words, asked)
+        rows = roster.rows(ids)
+        spots = roster.spots(rows)
+        signals = _signals(connection, view, roster, question, rows, spots, words, asked)
         order = np.argsort(-rank.shortlist(signals), kind="stable")
         top, around, encoded = _read(connection, ids, spots, order, seen, most)
         if len(top) == most or limit >= view.count:
@@ -241,12 +242,13 @@ def _signals(
     view: View,
     roster: Roster,
     question: Question,
-    ids: rank.Places,
+    rows: rank.Places,
+    spots: rank.Places,
     words: lexical.Found,
     asked: Sequence[search.Interval],
 ) -> rank.Signals:
-    rows = roster.rows(ids)
-    flags, at, spots = roster.flags[rows], roster.at[rows], roster.spots(rows)
+    """Return the signals of the candidates at *rows* of *roster*, which stand at *spots* of conversations."""
+    ids, flags, at = roster.id[rows], roster.flags[rows], roster.at[rows]
     named, role = _asked(roster, rows, question.text)
     age = np.where(at == NO_TIME, LONG_AGO, np.maximum(question.now - at, 0) / DAY_MS)
     with np.errstate(over="ignore"):  # a half-life of next to nothing

@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .db import Connection
-
-Whole = NDArray[np.int64]
+from .rank import Places
 
 NO_TIME = np.iinfo(np.int64).min  # of a record whose time is not known
 ASKS, DATED, USER, ASSISTANT, STATES = 1, 2, 4, 8, 16  # bits of `flags`
@@ -47,7 +46,7 @@ COLUMNS: Mapping[str, tuple[type, str]] = {  # name → dtype, SQL over records 
 class Run:
     """Turns of conversations, in order of their spots, then of their ids."""
 
-    spots: Whole  # (m,) scope × 2³² + position
+    spots: Places  # (m,) scope × 2³² + position
     rows: NDArray[np.int32]  # (m,)
 
 
@@ -57,10 +56,10 @@ class Roster:
 
     clock: int  # the file's, when it was read
     erased: int  # the clock of the last forgetting before it
-    id: Whole  # (n,)
+    id: Places  # (n,)
     scope: NDArray[np.int32]  # (n,)
     position: NDArray[np.int32]  # (n,) in a conversation; -1 outside
-    at: Whole  # (n,) UTC ms when it occurred, or NO_TIME
+    at: Places  # (n,) UTC ms when it occurred, or NO_TIME
     length: NDArray[np.int32]  # (n,) characters
     flags: NDArray[np.uint8]  # (n,)
     importance: NDArray[np.float32]  # (n,) 0..1
@@ -70,16 +69,16 @@ class Roster:
     speakers: tuple[str, ...]
     runs: tuple[Run, ...]  # all turns, in few runs
 
-    def rows(self, ids: Sequence[int] | Whole) -> Whole:
+    def rows(self, ids: Sequence[int] | Places) -> Places:
         """Return the row in this table of each of *ids*, all of which it must have."""
         return np.searchsorted(self.id, np.asarray(ids, np.int64))
 
-    def spots(self, rows: Whole) -> Whole:
+    def spots(self, rows: Places) -> Places:
         """Return scope × 2³² + position of *rows*, negative outside a conversation."""
         position = self.position[rows].astype(np.int64)
         return np.where(position < 0, -1, self.scope[rows] * np.int64(POSITIONS) + position)
 
-    def beside(self, rows: Whole, step: int) -> Whole:
+    def beside(self, rows: Places, step: int) -> Places:
         """Return the rows of the turns *step* places on from *rows*, in all of their versions."""
         spots = self.spots(rows)
         wanted = spots[spots >= 0] + step
@@ -91,7 +90,7 @@ class Roster:
             found.append(run.rows[np.repeat(first, versions) + within])
         return np.concatenate(found, dtype=np.int64)
 
-    def turns(self, scopes: Whole, most: int) -> Whole:
+    def turns(self, scopes: Places, most: int) -> Places:
         """Return how many turns each of the conversations *scopes* (n,) has, as far as *most*."""
         first = scopes.astype(np.int64) * POSITIONS
         count = np.zeros(len(scopes), np.int64)
@@ -181,7 +180,7 @@ def extended(column: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
     return buffer[..., : size + more]
 
 
-def _run(scope: Whole, position: Whole, first: int) -> Run:
+def _run(scope: Places, position: Places, first: int) -> Run:
     turns = np.flatnonzero(position >= 0)
     spots = scope[turns] * POSITIONS + position[turns]
     order = np.argsort(spots, kind="stable")

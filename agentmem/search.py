@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from .db import Connection, bound
 from .records import Row
-from .scope import Predicate, Scope
+from .scope import Predicate, Scope, within
 
 if TYPE_CHECKING:  # numpy, 0.1 s: those who only write need not wait for it
     import numpy as np
@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # numpy, 0.1 s: those who only write need not wait for it
     Ids = NDArray[np.int64]  # row ids
 
 Interval = tuple[int, int]
+SIGNS = "(select vec_quantize_binary(vec_int8(v)) from (select ? as v) where v is not null)"  # of a vector
 
 
 def visible(connection: Connection, ids: Ids, seen: Predicate) -> list[int]:
@@ -81,9 +82,14 @@ def nearest_signs(
     rows = connection.execute(
         f"""select id, signs from (
                 select r.id as id, ifnull(t.signs, zeroblob(48)) as signs
-                from records as r left join traits as t on t.id = r.id where {_within(scope)} {which})
+                from records as r left join traits as t on t.id = r.id where {within(scope).sql} {which})
             order by vec_distance_hamming(vec_bit(signs), vec_bit(:signs)), id limit :limit""",
-        {**scope.owns.bindings, "signs": signs, "limit": limit, **({} if among is None else {"among": bound(among)})},
+        {
+            **within(scope).bindings,
+            "signs": signs,
+            "limit": limit,
+            **({} if among is None else {"among": bound(among)}),
+        },
     )
     return dict(rows)
 
@@ -93,8 +99,8 @@ def lengths(connection: Connection, ids: Ids, scope: Scope) -> dict[int, int]:
     rows = connection.execute(
         f"""select r.id, ifnull(t.length, length(r.text))
             from carray(:ids) as i cross join records as r on r.id = i.value left join traits as t on t.id = r.id
-            where {_within(scope)}""",
-        {**scope.owns.bindings, "ids": bound(ids)},
+            where {within(scope).sql}""",
+        {**within(scope).bindings, "ids": bound(ids)},
     )
     return dict(rows)
 
@@ -129,26 +135,22 @@ def span(connection: Connection, since: int, until: int, scope: Scope) -> Interv
     """Return the first and last known time, from *since* to before *until*, of the records of *scope*."""
     first, last = connection.execute(
         f"""select min(r.occurred_at), max(r.occurred_at) from records as r
-            where {_within(scope)} and r.occurred_at >= :since and r.occurred_at < :until""",
-        {**scope.owns.bindings, "since": since, "until": until},
+            where {within(scope).sql} and r.occurred_at >= :since and r.occurred_at < :until""",
+        {**within(scope).bindings, "since": since, "until": until},
     ).get
     return None if first is None else (first, last)
 
 
 def count(connection: Connection, scope: Scope) -> int:
     """Return how many records *scope* has, in any state."""
-    sql = f"select count(*) from records as r where {_within(scope)}"
-    return int(connection.execute(sql, scope.owns.bindings).get)
+    sql = f"select count(*) from records as r where {within(scope).sql}"
+    return int(connection.execute(sql, within(scope).bindings).get)
 
 
 def ids(connection: Connection, scope: Scope) -> list[int]:
     """Return the ids of the records of *scope*, ascending."""
-    sql = f"select r.id from records as r where {_within(scope)} order by r.id"
-    return [row[0] for row in connection.execute(sql, scope.owns.bindings)]
-
-
-def _within(scope: Scope) -> str:
-    return f"r.scope in (select id from scopes where {scope.owns.sql})"
+    sql = f"select r.id from records as r where {within(scope).sql} order by r.id"
+    return [row[0] for row in connection.execute(sql, within(scope).bindings)]
 
 
 # -- writing --------------------------------------------------------------------------------------------------------
@@ -158,21 +160,16 @@ def index(connection: Connection, id: int, vector: bytes, token_codes: bytes, tr
     """Enter a record into the indexes of meaning."""
     connection.execute("insert into vectors (id, vector) values (?, ?)", (id, vector))
     connection.execute("insert into token_codes (id, codes) values (?, ?)", (id, token_codes))
-    _index_traits(connection, id, traits)
-    _sign(connection, id, vector)
+    _index_traits(connection, id, traits, vector)
 
 
-def _index_traits(connection: Connection, id: int, traits: Traits) -> None:
+def _index_traits(connection: Connection, id: int, traits: Traits, vector: bytes | None) -> None:
     connection.execute(
-        "insert into traits (id, length, asks, states, tells, dated) values (?, ?, ?, ?, ?, ?)",
-        (id, traits.length, traits.asks, traits.states, traits.tells, bool(traits.times)),
+        f"insert into traits (id, length, asks, states, tells, dated, signs) values (?, ?, ?, ?, ?, ?, {SIGNS})",
+        (id, traits.length, traits.asks, traits.states, traits.tells, bool(traits.times), vector),
     )
     for since, until in traits.times:
         connection.execute("insert into times (id, since, until) values (?, ?, ?)", (id, since, until))
-
-
-def _sign(connection: Connection, id: int, vector: bytes) -> None:
-    connection.execute("update traits set signs = vec_quantize_binary(vec_int8(?)) where id = ?", (vector, id))
 
 
 def write_vectors(connection: Connection, id: int, vector: bytes, token_codes: bytes) -> None:
@@ -181,7 +178,7 @@ def write_vectors(connection: Connection, id: int, vector: bytes, token_codes: b
         connection.execute(
             f"insert or replace into {table} (id, {column}) select id, ? from records where id = ?", (value, id)
         )
-    _sign(connection, id, vector)
+    connection.execute(f"update traits set signs = {SIGNS} where id = ?", (vector, id))
 
 
 def unindex(connection: Connection, rows: Sequence[Row]) -> None:
@@ -198,7 +195,7 @@ def rebuild_traits(connection: Connection, rows: Iterable[Row]) -> None:
     connection.execute("delete from traits")
     connection.execute("delete from times")
     for row in rows:
-        _index_traits(connection, row.id, traits(row.text, row.at))
+        _index_traits(connection, row.id, traits(row.text, row.at), None)
 
 
 def clear_vectors(connection: Connection) -> None:

@@ -55,3 +55,13 @@ def encoder() -> TinyEncoder:
 def memory(tmp_path: Path, encoder: TinyEncoder) -> Iterator[Memory]:
     with Memory(tmp_path / "m.db", encoder=encoder) as memory:
         yield memory
+
+
+def forget_or_revise(memory: Memory, verb: object, which: int, text: str, user: str) -> None:
+    """Forget one of *user*'s records where *verb* says so, or else let it say *text* from now on."""
+    if records := memory.list(user=user):
+        record = records[which % len(records)]
+        if verb == "forget":
+            memory.forget(record.id, user=user)
+        else:
+            memory.revise(record.id, text, user=user)

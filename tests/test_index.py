@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TinyEncoder
+from conftest import TinyEncoder, forget_or_revise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -80,12 +80,8 @@ def take(memory: Memory, steps: list[tuple[str, object, object]]) -> None:
             memory.observe(messages, session=which, user=user)
         elif verb == "remember":
             memory.remember(what, user=user, importance=0.3, at="2023-05-08T11:00:00Z")
-        elif records := memory.list(user=user):
-            record = records[which % len(records)]
-            if verb == "forget":
-                memory.forget(record.id, user=user)
-            else:
-                memory.revise(record.id, f"{what} ({number})", user=user)
+        else:
+            forget_or_revise(memory, verb, which, f"{what} ({number})", user)
 
 
 @settings(max_examples=60, deadline=None)

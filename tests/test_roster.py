@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TinyEncoder
+from conftest import TinyEncoder, forget_or_revise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -145,12 +145,8 @@ def take(memory: Memory, step: tuple[str, object, object], number: int) -> None:
         memory.remember(text, session=which, user=user, importance=importance, confidence=confidence)
     elif verb == "forget session":
         memory.forget(session=which, user=user)
-    elif records := memory.list(user=user):
-        record = records[which % len(records)]
-        if verb == "forget":
-            memory.forget(record.id, user=user)
-        else:
-            memory.revise(record.id, f"{what} ({number})", user=user)
+    else:
+        forget_or_revise(memory, verb, which, f"{what} ({number})", user)
 
 
 @settings(max_examples=60, deadline=None)
