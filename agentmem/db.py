@@ -33,7 +33,6 @@ NONE = array("q", [0])  # no row has this id
 APPLICATION_ID = 0x61676D31  # "agm1"; `file` prints it
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 30_000  # half a minute: writes are short, so only a stuck writer lasts longer
-MMAP_BYTES = 256 << 20  # 256 MB of address space; reads of large blobs skip the page cache otherwise
 DURABILITY = {"normal": "normal", "full": "full"}  # name → PRAGMA synchronous
 MEMORY = ":memory:"
 
@@ -318,7 +317,6 @@ def _configure(connection: Connection, synchronous: str) -> None:
     connection.pragma("synchronous", synchronous)
     connection.pragma("secure_delete", True)  # deleted bytes are overwritten, not just unlinked
     connection.pragma("temp_store", 2)  # in memory: nothing of a person's life in a temporary file
-    connection.pragma("mmap_size", MMAP_BYTES)
     # SQLite's lower() knows ASCII only.
     connection.create_scalar_function("casefold", _casefold, 1, deterministic=True)
     connection.enable_load_extension(True)

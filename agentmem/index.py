@@ -8,6 +8,7 @@ vectors, 48 bytes a record; in SQL nothing is kept, and a search reads the whole
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -18,13 +19,14 @@ from numpy.typing import NDArray
 from . import rank, search, store
 from .db import Connection
 from .encoder import signs
-from .roster import NO_TIME, WORDS, Roster, clocks, empty, extended, refreshed, with_rows
+from .roster import WORDS, Roster, clocks, empty, extended, refreshed, with_rows
 from .scope import Scope
 from .search import Interval
 
 NEAREST = 6  # so many times more are taken by the distance of signs than by the better estimate
+FEW = 8  # a scope that has less than this part of all records is searched by itself
 BLOCK = 65_536  # records whose signs are compared at a time, so that what is counted stays in the cache
-FAR = 8 * 8 * WORDS + 1  # beyond every distance
+SAMPLE = 16  # of so many distances one tells how the others lie
 SCOPES = 16  # whose records are kept marked
 
 
@@ -41,17 +43,17 @@ class View(Protocol):
     def known(self, ids: rank.Places) -> tuple[NDArray[np.bool_], rank.Places]:
         """Return which of *ids* (n,), ascending, are in the scope, and their characters (n,)."""
 
-    def near(self, vector: rank.Floats, limit: int, among: rank.Places | None = None) -> rank.Places:
-        """Return the ids, ascending, of about the *limit* nearest to *vector* (384,); of *among* only, where given."""
+    def near(self, vector: rank.Floats, limit: int, asked: Sequence[Interval] = ()) -> rank.Places:
+        """
+        Return the ids, ascending, of about the *limit* nearest to *vector* (384,), and of half as many nearest of those
+        that were said in, or speak of, one of the intervals *asked*.
+        """
 
     def roster(self, ids: rank.Places) -> Roster:
         """Return a roster that has the records *ids*, which are in the scope, and the turns around them."""
 
     def turns(self, scopes: rank.Places, most: int) -> rank.Places:
         """Return how many turns each of the conversations *scopes* (n,) has, as far as *most*."""
-
-    def of_times(self, asked: list[Interval]) -> rank.Places:
-        """Return the ids, ascending, of those that were said in, or speak of, one of the intervals *asked*."""
 
     def span(self, since: int, until: int) -> Interval | None:
         """Return the first and the last time between *since* and *until* that is known of a record."""
@@ -133,18 +135,18 @@ class Loaded:
         rows = np.minimum(roster.rows(ids), len(roster.id) - 1)
         return self._mark[rows] & (roster.id[rows] == ids), roster.length[rows].astype(np.int64)
 
-    def near(self, vector: rank.Floats, limit: int, among: rank.Places | None = None) -> rank.Places:
-        roster = self._roster
-        code = signs(vector)
-        if among is None and self.count * 8 > len(roster.id):
-            distance = _distances(roster.signs, code)
-            if self.count < len(distance):
-                distance[~self._mark] = FAR
-            rows = _first(distance, NEAREST * limit)
-        else:
-            rows = np.flatnonzero(self._mark) if among is None else roster.rows(among)
-            rows = rows[_first(_distances(roster.signs[:, rows], code), NEAREST * limit)]
-        return _nearest(roster.id[rows], vector, roster.signs[:, rows], limit)
+    def near(self, vector: rank.Floats, limit: int, asked: Sequence[Interval] = ()) -> rank.Places:
+        roster, mark = self._roster, self._mark
+        rows = np.flatnonzero(mark) if self.count * FEW < len(mark) else slice(None)
+        distance = _distances(roster.signs[:, rows], signs(vector))
+
+        def nearest(mark: NDArray[np.bool_], limit: int) -> rank.Places:
+            first = _first(distance, mark[rows], NEAREST * limit)
+            first = first if isinstance(rows, slice) else rows[first]
+            return _nearest(roster.id[first], vector, roster.signs[:, first], limit)
+
+        found = nearest(mark, limit)
+        return np.union1d(found, nearest(mark & self._of_times(asked), limit // 2)) if asked else found
 
     def roster(self, ids: rank.Places) -> Roster:
         return self._roster
@@ -152,17 +154,18 @@ class Loaded:
     def turns(self, scopes: rank.Places, most: int) -> rank.Places:
         return self._roster.turns(scopes, most)
 
-    def of_times(self, asked: list[Interval]) -> rank.Places:
-        roster, found = self._roster, np.zeros(len(self._mark), bool)
-        for since, until in asked:
-            found |= (roster.at >= since) & (roster.at < until)
-        found[roster.rows(_ids(search.speaking_of(self._connection, asked)))] = True
-        return roster.id[found & self._mark]
-
     def span(self, since: int, until: int) -> Interval | None:
-        at = self._roster.at[self._mark]
-        at = at[(at >= since) & (at < until) & (at != NO_TIME)]
+        at = self._roster.at
+        at = at[(at >= since) & (at < until) & self._mark]
         return (int(at.min()), int(at.max())) if len(at) else None
+
+    def _of_times(self, asked: Sequence[Interval]) -> NDArray[np.bool_]:
+        """Return (n,) which rows were said in, or speak of, one of the intervals *asked*."""
+        at, spoken, found = self._roster.at, self._roster.spoken, np.zeros(len(self._mark), bool)
+        for since, until in asked:
+            found |= (at >= since) & (at < until)
+            found[spoken.rows[(spoken.until > since) & (spoken.since < until)]] = True
+        return found
 
 
 class Queried:
@@ -184,7 +187,11 @@ class Queried:
         found = np.array([lengths.get(id, -1) for id in ids.tolist()], np.int64)
         return found >= 0, found
 
-    def near(self, vector: rank.Floats, limit: int, among: rank.Places | None = None) -> rank.Places:
+    def near(self, vector: rank.Floats, limit: int, asked: Sequence[Interval] = ()) -> rank.Places:
+        found = self._nearest(vector, limit, None)
+        return np.union1d(found, self._nearest(vector, limit // 2, self._of_times(asked))) if asked else found
+
+    def _nearest(self, vector: rank.Floats, limit: int, among: rank.Places | None) -> rank.Places:
         found = search.nearest_signs(self._connection, bytes(signs(vector)), self._scope, NEAREST * limit, among)
         ids = np.array(sorted(found), np.int64)
         bits = np.frombuffer(b"".join(found[id] for id in ids.tolist()), np.uint64).reshape(-1, WORDS)
@@ -197,7 +204,7 @@ class Queried:
     def turns(self, scopes: rank.Places, most: int) -> rank.Places:
         return np.array(search.turns(self._connection, scopes, most), np.int64)
 
-    def of_times(self, asked: list[Interval]) -> rank.Places:
+    def _of_times(self, asked: Sequence[Interval]) -> rank.Places:
         listed = (search.speaking_of(self._connection, asked), search.said(self._connection, asked))
         ids = np.union1d(*map(_ids, listed))
         return ids[self.known(ids)[0]]
@@ -221,14 +228,19 @@ def _distances(bits: NDArray[np.uint64], code: NDArray[np.uint64]) -> NDArray[np
     return distance
 
 
-def _first(distance: NDArray[np.uint16], limit: int) -> rank.Places:
-    """Return the places of the *limit* least distances that are not FAR, ascending; of equal ones the first."""
-    upto = np.cumsum(np.bincount(distance, minlength=FAR + 1)[:FAR])
-    last = int(np.searchsorted(upto, limit))
-    if last >= FAR:
-        return np.flatnonzero(distance < FAR)
-    nearer = np.flatnonzero(distance < last)
-    return np.sort(np.concatenate((nearer, np.flatnonzero(distance == last)[: limit - len(nearer)])))
+def _first(distance: NDArray[np.uint16], mark: NDArray[np.bool_], limit: int) -> rank.Places:
+    """
+    Return the places of the *limit* least of *distance* (n,) that *mark* (n,) has, ascending; of equal ones the first.
+
+    A sample tells how far to look, so that all but a few are only compared once.
+    """
+    sample = np.sort(distance[::SAMPLE][mark[::SAMPLE]])
+    reach = limit * 3 // (2 * SAMPLE) + SAMPLE
+    near = mark & (distance <= sample[reach]) if reach < len(sample) else mark
+    places = np.flatnonzero(near)
+    if len(places) < limit:
+        places = np.flatnonzero(mark)
+    return places[rank.top(-distance[places].astype(np.float32), limit)]
 
 
 def _nearest(ids: rank.Places, vector: rank.Floats, bits: NDArray[np.uint64], limit: int) -> rank.Places:

@@ -22,7 +22,7 @@ from .index import Index, View
 from .records import Hit, Strategy
 from .roster import ASKS, ASSISTANT, DATED, NO_TIME, POSITIONS, STATES, TELLS, USER, Roster
 from .scope import Seen
-from .times import asks_when, named_times, spoken_of
+from .times import asks_when, named_times
 from .traits import MOST_TELLS
 from .words import WORD, asked_role
 
@@ -187,9 +187,7 @@ def _candidates(
     vector = question.encoding.vector
     arms = [words.ids[rank.top(words.score, limit)]]
     if question.encoding.known:
-        arms.append(view.near(vector, limit))
-        if asked:
-            arms.append(view.near(vector, limit // 2, view.of_times(asked)))
+        arms.append(view.near(vector, limit, asked))
     return np.unique(np.concatenate(arms))
 
 
@@ -270,7 +268,7 @@ def _signals(
         asks=bit(ASKS),
         named=(roster.speaker[rows] == named).astype(np.float32) if named >= 0 else np.zeros(len(rows), np.float32),
         role=bit(role),
-        time=_share_of_times(connection, ids, at, asked),
+        time=_share_of_times(roster, rows, asked),
         when=bit(DATED if asks_when(question.text) else 0),
         states=bit(STATES),
         tells=np.asarray((flags >> TELLS) / MOST_TELLS, np.float32),
@@ -316,28 +314,26 @@ def _asked(roster: Roster, rows: rank.Places, query: str) -> tuple[int, int]:
 
 def _asked_times(view: View, question: Question) -> list[search.Interval]:
     """Return the times that the query names: "last week" by the present, "in May" of every year that there is."""
-    if not spoken_of(question.text, question.now):
-        return []  # as of most queries: the records' times need not be looked through
-    # One record of the year 1 must not make the May of every year since a candidate.
-    near = NEAR_DAYS * DAY_MS
-    first, last = view.span(question.now - near, question.now + near) or (question.now, question.now)
-    return named_times(question.text, question.now, first, last)
+
+    def known() -> search.Interval:
+        # One record of the year 1 must not make the May of every year since a candidate.
+        near = NEAR_DAYS * DAY_MS
+        return view.span(question.now - near, question.now + near) or (question.now, question.now)
+
+    return named_times(question.text, question.now, known)
 
 
-def _share_of_times(
-    connection: Connection, ids: rank.Places, at: rank.Places, asked: Sequence[search.Interval]
-) -> rank.Floats:
-    """Return how much of what each of *ids* speaks of lies in the times *asked*, and 1 where it was said then."""
-    share = np.zeros(len(ids), np.float32)
+def _share_of_times(roster: Roster, rows: rank.Places, asked: Sequence[search.Interval]) -> rank.Floats:
+    """Return how much of what each of *rows* speaks of lies in the times *asked*, and 1 where it was said then."""
+    share = np.zeros(len(rows), np.float32)
     if not asked:
         return share
-    spoken = search.times(connection, ids)
+    at = roster.at[rows]
+    place, first, end = roster.times(rows)
     for since, until in asked:
         share[(at >= since) & (at < until)] = 1
-        for place, id in enumerate(ids.tolist()):
-            for first, end in spoken.get(id, ()):
-                common = min(until, end) - max(since, first)
-                share[place] = max(share[place], common / (end - first))
+        common = np.minimum(until, end) - np.maximum(since, first)
+        np.maximum.at(share, place, (common / (end - first)).astype(np.float32))
     return share
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .db import Connection
+from .db import Connection, bound
 from .rank import Places
 
 NO_TIME = np.iinfo(np.int64).min  # of a record whose time is not known
@@ -23,7 +23,7 @@ TELLS = 5  # `tells` stands above them, shifted by so many bits
 POSITIONS = 1 << 32  # a conversation has fewer turns
 WORDS = 6  # of 64 bits, in the signs of a vector
 SHARE = 10_000  # importance and confidence are read in steps of 1 / SHARE
-AT_ONCE = 65_536  # rows read together, 20 MB while they are
+AT_ONCE = 16_384  # rows read together, 5 MB while they are
 GROWTH = 8  # a column has room for an eighth more; a run of turns takes in what is more than an eighth as long
 
 COLUMNS: Mapping[str, tuple[type, str]] = {  # name → dtype, SQL over records r and traits t
@@ -51,6 +51,15 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Spoken:
+    """Times that records speak of, in order of their rows; half-open, UTC ms."""
+
+    rows: NDArray[np.int32]  # (t,)
+    since: Places  # (t,)
+    until: Places  # (t,)
+
+
+@dataclass(frozen=True, slots=True)
 class Roster:
     """Columns over n records, ascending by row id; one state of the file, never changed."""
 
@@ -67,6 +76,7 @@ class Roster:
     speaker: NDArray[np.int32]  # (n,) index into `speakers`, -1 for none
     signs: NDArray[np.uint64]  # (6, n) of the sentence vector, as sqlite-vec packs them; 0 where there is none yet
     speakers: tuple[str, ...]
+    spoken: Spoken
     runs: tuple[Run, ...]  # all turns, in few runs
 
     def rows(self, ids: Sequence[int] | Places) -> Places:
@@ -84,11 +94,13 @@ class Roster:
         wanted = spots[spots >= 0] + step
         found = [np.empty(0, np.int64)]
         for run in self.runs:
-            first, last = (np.searchsorted(run.spots, wanted, side) for side in ("left", "right"))
-            versions = last - first
-            within = np.arange(versions.sum()) - np.repeat(np.cumsum(versions) - versions, versions)
-            found.append(run.rows[np.repeat(first, versions) + within])
-        return np.concatenate(found, dtype=np.int64)
+            found.append(run.rows[_equal(run.spots, wanted)[1]].astype(np.int64))
+        return np.concatenate(found)
+
+    def times(self, rows: Places) -> tuple[Places, Places, Places]:
+        """Return the times (t,) that *rows* speak of: whose, as a place in *rows*; since when; and until when."""
+        place, found = _equal(self.spoken.rows, rows)
+        return place, self.spoken.since[found], self.spoken.until[found]
 
     def turns(self, scopes: Places, most: int) -> Places:
         """Return how many turns each of the conversations *scopes* (n,) has, as far as *most*."""
@@ -99,11 +111,20 @@ class Roster:
         return np.minimum(count, most)
 
 
-def empty() -> Roster:
-    """Return a roster of nothing, which `refreshed` fills."""
-    columns: Any = {name: np.empty(0, kind) for name, (kind, _) in COLUMNS.items()}
-    signs = np.empty((WORDS, 0), np.uint64)
-    return Roster(-1, 0, **columns, speaker=np.empty(0, np.int32), signs=signs, speakers=(), runs=())
+def empty(room: int = 0) -> Roster:
+    """Return a roster of nothing, which `refreshed` fills; *room* records fit in without a copy."""
+    columns: Any = {name: np.empty(room, kind)[:0] for name, (kind, _) in COLUMNS.items()}
+    spoken = Spoken(np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0, np.int64))
+    return Roster(
+        clock=-1,
+        erased=0,
+        **columns,
+        speaker=np.empty(room, np.int32)[:0],
+        signs=np.empty((WORDS, room), np.uint64)[:, :0],
+        speakers=(),
+        spoken=spoken,
+        runs=(),
+    )
 
 
 def clocks(connection: Connection) -> tuple[int, int]:
@@ -125,8 +146,11 @@ def refreshed(roster: Roster, connection: Connection) -> Roster:
     clock, erased = clocks(connection)
     if erased != roster.erased:  # since the roster was read, or since this state, which another thread has left behind
         roster = replace(empty(), erased=erased)
-    elif clock <= roster.clock:
+    if clock <= roster.clock:
         return roster
+    if not len(roster.id):
+        count = connection.execute("select count(*) from records").get
+        roster = replace(empty(count + count // GROWTH), erased=erased)
     more = AT_ONCE
     while more == AT_ONCE:
         size, last = len(roster.id), int(roster.id[-1]) if len(roster.id) else 0
@@ -165,8 +189,34 @@ def with_rows(roster: Roster, connection: Connection, which: str, bindings: Mapp
         **{name: extended(getattr(roster, name), values) for name, values in numbers.items()},
         signs=extended(roster.signs, bits.T),
         speakers=tuple(speakers),
+        spoken=_spoken(roster, connection, numbers["id"]),
         runs=_merged((*roster.runs, run)),
     )
+
+
+def _spoken(roster: Roster, connection: Connection, ids: Places) -> Spoken:
+    """Return the times that *roster*'s records speak of, and those that *ids* do, which come after them."""
+    sql = """select group_concat(id), group_concat(since), group_concat(until) from
+             (select id, since, until from times where id between :first and :last"""
+    if 2 * len(ids) < ids[-1] - ids[0]:  # few of many
+        sql += " and id in carray(:ids)"
+    bindings = {"first": int(ids[0]), "last": int(ids[-1]), "ids": bound(ids)}
+    texts = connection.execute(f"{sql} order by id, since, until)", bindings).get
+    if texts[0] is None:
+        return roster.spoken
+    id, since, until = (np.fromstring(text, np.int64, sep=",") for text in texts)
+    kept = np.isin(id, ids)
+    rows = len(roster.id) + np.searchsorted(ids, id[kept])
+    old = roster.spoken
+    return Spoken(extended(old.rows, rows), extended(old.since, since[kept]), extended(old.until, until[kept]))
+
+
+def _equal(sorted: Places | NDArray[np.int32], wanted: Places) -> tuple[Places, Places]:
+    """Return places in *wanted*, and in *sorted*, of all that are equal."""
+    first, last = (np.searchsorted(sorted, wanted, side) for side in ("left", "right"))
+    count = last - first
+    within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    return np.repeat(np.arange(len(wanted)), count), np.repeat(first, count) + within
 
 
 def extended(column: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:

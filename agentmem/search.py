@@ -8,7 +8,6 @@ Functions take a connection that `Database.read` or `Database.transaction` lent.
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -47,22 +46,6 @@ def encoded(connection: Connection, ids: Ids, seen: Predicate) -> dict[int, tupl
         {**seen.bindings, "ids": bound(ids)},
     )
     return {id: (vector, codes) for id, vector, codes in rows}
-
-
-def times(connection: Connection, ids: Ids) -> dict[int, list[Interval]]:
-    """Return row id → the times that it speaks of, half-open, UTC ms, for those of the records *ids* that do."""
-    found: dict[int, list[Interval]] = defaultdict(list)
-    rows = connection.execute("select id, since, until from times where id in carray(?)", (bound(ids),))
-    for id, since, until in rows:
-        found[id].append((since, until))
-    return found
-
-
-def speaking_of(connection: Connection, asked: Sequence[Interval]) -> str:
-    """Return the ids of the records that speak of a time in one of the intervals *asked*, between commas."""
-    sql = """select group_concat(t.id) from json_each(?) as a
-             cross join times as t on t.until > a.value ->> 0 and t.since < a.value ->> 1"""
-    return str(connection.execute(sql, (json.dumps(list(asked)),)).get or "")
 
 
 # -- without anything in memory, see `index.InSQL` ----------------------------------------------------------------
@@ -122,6 +105,13 @@ def turns(connection: Connection, scopes: Ids, most: int) -> list[int]:
         (most, bound(scopes)),
     )
     return [row[0] for row in rows]
+
+
+def speaking_of(connection: Connection, asked: Sequence[Interval]) -> str:
+    """Return the ids of the records that speak of a time in one of the intervals *asked*, between commas."""
+    sql = """select group_concat(t.id) from json_each(?) as a
+             cross join times as t on t.until > a.value ->> 0 and t.since < a.value ->> 1"""
+    return str(connection.execute(sql, (json.dumps(list(asked)),)).get or "")
 
 
 def said(connection: Connection, asked: Sequence[Interval]) -> str:

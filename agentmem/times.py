@@ -17,6 +17,7 @@ too few.  Where people themselves disagree, the rule is:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
@@ -92,19 +93,21 @@ def spoken_of(text: str, at: int | None) -> list[Span]:
     return spans
 
 
-def named_times(query: str, now: int, first: int, last: int) -> list[tuple[int, int]]:
+def named_times(query: str, now: int, known: Callable[[], tuple[int, int]]) -> list[tuple[int, int]]:
     """
     Return the times that a question names, half-open, UTC ms, each once.
 
     Args:
         now: when it is asked, UTC ms; "last week" is the one before.
-        first, last: UTC ms, of what may be asked about: "in May", without a year, is the May of every year there.
+        known: returns the first and the last time that may be asked about, UTC ms: "in May", without a year, is the
+            May of every year there.  Not called where no such time is named.
     """
     found: dict[tuple[int, int], None] = {}
     for span in spoken_of(query, now):
         words = query[span.start : span.end].lower()
         found[span.since, span.until] = None
         if EVERY_YEAR.search(words) and not ONE_YEAR.search(words):
+            first, last = known()
             years = range(max(moment(first).year - 1, 1), min(moment(last).year + 1, 9998) + 1)
             for year in years[-MOST_YEARS:]:
                 # A year's own "in May" is found from one half of it or the other.

@@ -165,11 +165,18 @@ def test_top_is_the_highest_and_of_equal_ones_the_first(values: list[int], limit
     assert rank.top(score, limit).tolist() == sorted(np.argsort(-score, kind="stable")[:limit].tolist())
 
 
-@given(st.lists(st.sampled_from([0, 1, 5, 200, 384, index.FAR]), max_size=40), st.integers(1, 50))
-def test_first_is_the_nearest_and_of_equal_ones_the_first(values: list[int], limit: int) -> None:
-    distance = np.array(values, np.uint16)
-    order = [place for place in np.argsort(distance, kind="stable").tolist() if distance[place] < index.FAR]
-    assert index._first(distance, limit).tolist() == sorted(order[:limit])
+@given(
+    st.integers(0, 9), st.integers(0, 5_000), st.integers(1, 385), st.sampled_from([0, 0.1, 0.5, 1]), st.integers(1, 50)
+)
+def test_first_is_the_nearest_and_of_equal_ones_the_first(
+    seed: int, size: int, distances: int, marked: float, limit: int
+) -> None:
+    draw = np.random.default_rng(seed)
+    distance = draw.integers(0, distances, size).astype(np.uint16)
+    distance[: size // 2].sort()  # so that a sample does not tell all
+    mark = draw.random(size) < marked
+    order = [place for place in np.argsort(distance, kind="stable").tolist() if mark[place]]
+    assert index._first(distance, mark, limit).tolist() == sorted(order[:limit])
 
 
 def test_distance_is_the_number_of_signs_that_differ() -> None:

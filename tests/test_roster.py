@@ -60,7 +60,11 @@ def columns(roster: Roster) -> dict[int, tuple[object, ...]]:
     spots = roster.spots(np.arange(len(roster.id)))
     listed = (spots, roster.at, roster.length, roster.flags, roster.importance, roster.confidence)
     signs = [bytes(np.ascontiguousarray(column)) for column in roster.signs.T]
-    rows = zip(*(column.tolist() for column in listed), names, signs, strict=True)
+    times: dict[int, list[tuple[int, int]]] = {}
+    for place, since, until in zip(*roster.times(np.arange(len(roster.id))), strict=True):
+        times.setdefault(int(place), []).append((int(since), int(until)))
+    spoken = [times.get(row, []) for row in range(len(roster.id))]
+    rows = zip(*(column.tolist() for column in listed), names, signs, spoken, strict=True)
     return dict(zip(roster.id.tolist(), rows, strict=True))
 
 
@@ -78,7 +82,7 @@ def expected(connection: Connection) -> dict[int, tuple[object, ...]]:
         spot = -1 if position is None else (scope << 32) + position
         shares = (pytest.approx(importance, abs=1e-4), pytest.approx(confidence, abs=1e-4))
         signs = bytes(np.packbits(np.frombuffer(vector, np.int8) > 0, bitorder="little"))
-        found[id] = (spot, NO_TIME if at is None else at, len(text), flags, *shares, speaker, signs)
+        found[id] = (spot, NO_TIME if at is None else at, len(text), flags, *shares, speaker, signs, sorted(read.times))
     return found
 
 
