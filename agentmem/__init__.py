@@ -24,8 +24,9 @@ agentmem: a memory for AI agents that is one SQLite file and one import.
     ingest      what a caller says → stored and indexed
     erase       forget
     transfer    files → conversations
-    doctor      verify and rebuild
+    doctor      verify, rebuild, compact
     recall      query → ranked row ids
+    opened      an open file: its clock, encoder, index, and its care
     memory      Memory: the verbs
     aio         AsyncMemory
     doors/      ways in: the command line

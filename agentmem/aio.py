@@ -55,6 +55,7 @@ class AsyncMemory:
     stats = _awaitable(Memory.stats)
     verify = _awaitable(Memory.verify)
     rebuild = _awaitable(Memory.rebuild)
+    compact = _awaitable(Memory.compact)
     close = _awaitable(Memory.close)
 
     async def __aenter__(self) -> Self:

@@ -173,6 +173,11 @@ class Database:
             busy, _, _ = connection.execute("pragma wal_checkpoint(truncate)").get
             return not busy
 
+    def vacuum(self) -> None:
+        """Rewrite the file without its free pages; what it writes meanwhile is kept in memory, see `_configure`."""
+        with self._write_lock, self._borrow() as connection, self._storage_errors():
+            connection.execute("vacuum")
+
     @property
     def schema(self) -> int:
         """The number of the newest migration, which an open file has."""

@@ -96,6 +96,12 @@ def _on_top(structure: bytes) -> bool:
     return True
 
 
+def merge(connection: Connection) -> None:
+    """Merge what was written bit by bit, so that the indexes are small and quick to read."""
+    for table in ("records_fts", "records_folded"):
+        connection.execute(f"insert into {table} ({table}) values ('optimize')")
+
+
 def words_agree(connection: Connection) -> bool:
     """Return whether the index of plain words holds exactly those of the records, and that of parts is sound."""
     try:

@@ -8,30 +8,22 @@
 from __future__ import annotations
 
 import os
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any
 
-from . import doctor, erase, ingest, pack, scope, store
-from .db import Database
+from . import erase, ingest, pack, scope, store
 from .draft import draft
-from .records import Context, Erasure, Hit, ImportReport, Instant, Record, Stats, Strategy, instant
-from .scope import Predicate, Scope
+from .opened import Opened
+from .records import Context, Erasure, Hit, ImportReport, Instant, Record, Strategy
+from .scope import Scope
 
-if TYPE_CHECKING:
-    from .encoder import Encoder
-    from .recall import Finder
-
-INDEXES = {"memory": "InMemory", "sql": "InSQL"}  # name → class of `index`
 MAX_K = 1_000
 Records = list[Record]  # in the class below, `list` is a verb
 Hits = list[Hit]
-Texts = list[str]
 
 
-class Memory:
+class Memory(Opened):
     """
     One memory in one SQLite file; safe to share between threads.
 
@@ -52,29 +44,6 @@ class Memory:
     Every verb is one transaction (`remember_many`, `observe` and `load`: one per 256 records): where it raises,
     nothing of it is kept.
     """
-
-    def __init__(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        user: str | None = None,
-        agent: str | None = None,
-        session: str | None = None,
-        durability: str = "normal",
-        encoder: Encoder | None = None,
-        index: str = "memory",
-        now: Callable[[], Instant] | None = None,
-    ) -> None:
-        if index not in INDEXES:
-            raise ValueError(f"index is {' or '.join(map(repr, INDEXES))}, not {index!r:.80}")
-        self._index = index
-        if now is not None and not callable(now):
-            raise TypeError(f"now is a function that returns an instant, not {now!r:.80}")
-        self._clock = now
-        self._default = Scope().narrowed(user, agent, session)
-        self._given_encoder = encoder
-        self._finder: Finder | None = None  # made by the first recall
-        self._db = Database(path, durability=durability, now=self._now)
 
     # -- writing ------------------------------------------------------------------------------------------------
 
@@ -357,7 +326,7 @@ class Memory:
             TypeError, ValueError: an argument is not what it should be.
             ModelError: the file's vectors were made with another encoder; `rebuild` makes them again.
         """
-        from . import index, recall  # numpy, 0.1 s: only those who recall pay for it
+        from . import recall  # numpy, 0.1 s: only those who recall pay for it
 
         clean = recall.checked(query)
         if strategy is not None and not callable(strategy):
@@ -370,8 +339,7 @@ class Memory:
             until=until, as_of=as_of, min_trust=min_trust,
         )  # fmt: skip
         half_life = scope.check_days("half_life_days", half_life_days)
-        finder = self._finder = self._finder or recall.Finder(self._db, getattr(index, INDEXES[self._index])())
-        return finder.hits(
+        return self._recalling().hits(
             clean, self._encoder(), seen, now=now, half_life_days=half_life, k=k, min_score=min_score, explain=explain,
             strategy=strategy,
         )  # fmt: skip
@@ -449,51 +417,3 @@ class Memory:
         with self._db.read() as connection:
             store.find(connection, id, own)
             return store.versions(connection, [id], own)
-
-    def stats(self, *, user: str | None = None, agent: str | None = None, session: str | None = None) -> Stats:
-        """Return what the scope holds, and what the file takes."""
-        return doctor.stats(self._db, self._own(user, agent, session))
-
-    # -- care ---------------------------------------------------------------------------------------------------
-
-    def verify(self) -> Texts:
-        """Return what is wrong with the whole file, a sentence each; empty is sound.  See `doctor.verify`."""
-        return doctor.verify(self._db)
-
-    def rebuild(self, progress: Callable[[int, int], None] | None = None) -> None:
-        """
-        Make the full-text index, the vectors and the token codes again from the records.
-
-        Args:
-            progress: called with how many records are encoded, and how many there are.
-        """
-        doctor.rebuild(self._db, self._encoder(), progress)
-
-    def close(self) -> None:
-        """Close the file.  Nothing is lost without: a write is kept when its verb returns."""
-        self._finder = None  # and its threads
-        self._db.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"Memory({self._db.path!r}, user={self._default.user!r})"
-
-    # -- parts of the recipes -----------------------------------------------------------------------------------
-
-    def _now(self) -> int:
-        return time.time_ns() // 1_000_000 if self._clock is None else instant(self._clock())
-
-    def _own(self, user: str | None, agent: str | None, session: str | None) -> Predicate:
-        return scope.within(self._default.narrowed(user, agent, session), now=self._now())
-
-    def _encoder(self) -> Encoder:
-        if self._given_encoder is not None:
-            return self._given_encoder
-        from . import encoder  # numpy, 0.1 s: only those who encode pay for it
-
-        return encoder.shared()

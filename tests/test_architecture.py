@@ -17,6 +17,7 @@ BANDS = [
     "store search fulltext roster lexical",
     "index ingest erase transfer doctor",
     "recall",
+    "opened",
     "memory",
     "aio",
     "__init__",

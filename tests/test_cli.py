@@ -21,7 +21,8 @@ from click.testing import CliRunner, Result
 import agentmem
 from agentmem import Memory
 from agentmem.doors import show
-from agentmem.doors.cli import default_db, main
+from agentmem.doors.cli import main
+from agentmem.doors.frame import default_db
 
 ROOT = Path(__file__).parent.parent
 EXPORTS = Path(__file__).parent / "exports"
@@ -458,6 +459,13 @@ def test_forget_asks_on_a_terminal(answer: str, code: int, left: int, talk: str)
 def test_doctor_finds_a_sound_file_sound(talk: str) -> None:
     assert out("--db", talk, "doctor") == "sound\n"
     assert data("--db", talk, "doctor", "--rebuild") == {"sound": True, "problems": []}
+
+
+def test_doctor_gives_space_back(talk: str) -> None:
+    run("--db", talk, "forget", "--all", "--yes")
+    result = run("--db", talk, "doctor", "--compact")
+    assert result.stdout == "sound\n" and re.fullmatch(r"[\d.]+ (bytes|kB|MB) smaller.\n", result.stderr)
+    assert data("--db", talk, "doctor", "--compact").keys() == {"sound", "problems", "freed_bytes"}
 
 
 def test_doctor_exits_with_1_where_something_is_wrong(talk: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,6 +51,8 @@ def test_whatever_is_stored_and_forgotten_in_between(tmp_path: Path, seed: int) 
                 memory.forget(gone.id)
                 words = gone.text.lower().replace("łó", "lo").replace("жы", "жы").split()
                 assert left(memory, [word for word in words if word.isascii()] + gone.text.split()) == []
+            elif draw.random() < 0.1:
+                memory.compact()
             else:
                 memory.remember_many([text() for _ in range(draw.integers(1, 4))])
         assert memory.verify() == []

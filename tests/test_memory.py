@@ -527,6 +527,30 @@ def test_rebuild_makes_the_same_indexes_again(mem):
     assert [(h.id, h.score) for h in mem.recall("peanuts 7")] == before
 
 
+def test_compact_gives_back_what_forgetting_left_and_changes_nothing_else(mem):
+    mem.remember_many(f"note {number} about peanuts and number {number * 7}" for number in range(600))
+    mem.forget(user="ana")
+    kept = mem.remember_many(f"letter {number} from Oslo" for number in range(50))
+    said = [(hit.id, hit.score) for hit in mem.recall("letter 7")]
+    with mem._db.read() as connection:  # another reader, for whom the old state must stay
+        assert connection.execute("select count(*) from records").get == 50
+        assert mem.compact() <= 0
+        assert connection.execute("select count(*) from records").get == 50
+    assert mem.stats().file_bytes > 400_000
+    freed = mem.compact()
+    assert freed > 400_000 and mem.stats().file_bytes < 400_000 and mem.compact() < 20_000
+    assert mem.verify() == [] and [(hit.id, hit.score) for hit in mem.recall("letter 7")] == said
+    assert sorted(record.id for record in mem.list(limit=100)) == sorted(record.id for record in kept)
+
+
+def test_compact_leaves_a_small_memory_sound(encoder):
+    with Memory(":memory:", encoder=encoder) as memory:
+        assert memory.compact() <= 0
+        memory.remember("x")
+        memory.compact()
+        assert memory.verify() == [] and [hit.text for hit in memory.recall("x")] == ["x"]
+
+
 def test_a_memory_in_memory_needs_no_file(encoder):
     with Memory(":memory:", encoder=encoder) as memory, Memory(":memory:", encoder=encoder) as other:
         memory.remember("x")

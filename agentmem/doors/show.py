@@ -377,6 +377,11 @@ def stats(found: Stats) -> None:
 
 def health(found: Mapping[str, Any]) -> None:
     """Print what is wrong with the file, or that nothing is."""
+    if "freed_bytes" in found:
+        freed = found["freed_bytes"]
+        note(
+            f"{size(freed)} smaller." if freed >= 0 else "Another program is reading: the file shrinks when it is done."
+        )
     lines([clean(problem) for problem in found["problems"]] or ["sound"])
 
 

@@ -1,0 +1,112 @@
+"""
+`Opened`: an open memory file: whose it is, its clock, its encoder, its index, and its care.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from . import doctor, scope
+from .db import Database
+from .records import Instant, Stats, instant
+from .scope import Predicate, Scope
+
+if TYPE_CHECKING:
+    from .encoder import Encoder
+    from .recall import Finder
+
+INDEXES = {"memory": "InMemory", "sql": "InSQL"}  # name → class of `index`
+Texts = list[str]
+
+
+class Opened:
+    """An open file, and what every verb of `Memory` needs of it."""
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        user: str | None = None,
+        agent: str | None = None,
+        session: str | None = None,
+        durability: str = "normal",
+        encoder: Encoder | None = None,
+        index: str = "memory",
+        now: Callable[[], Instant] | None = None,
+    ) -> None:
+        if index not in INDEXES:
+            raise ValueError(f"index is {' or '.join(map(repr, INDEXES))}, not {index!r:.80}")
+        self._index = index
+        if now is not None and not callable(now):
+            raise TypeError(f"now is a function that returns an instant, not {now!r:.80}")
+        self._clock = now
+        self._default = Scope().narrowed(user, agent, session)
+        self._given_encoder = encoder
+        self._finder: Finder | None = None  # made by the first recall
+        self._db = Database(path, durability=durability, now=self._now)
+
+    def stats(self, *, user: str | None = None, agent: str | None = None, session: str | None = None) -> Stats:
+        """Return what the scope holds, and what the file takes."""
+        return doctor.stats(self._db, self._own(user, agent, session))
+
+    def verify(self) -> Texts:
+        """Return what is wrong with the whole file, a sentence each; empty is sound.  See `doctor.verify`."""
+        return doctor.verify(self._db)
+
+    def rebuild(self, progress: Callable[[int, int], None] | None = None) -> None:
+        """
+        Make the full-text index, the vectors and the token codes again from the records.
+
+        Args:
+            progress: called with how many records are encoded, and how many there are.
+        """
+        doctor.rebuild(self._db, self._encoder(), progress)
+
+    def compact(self) -> int:
+        """
+        Rewrite the file without the space that forgetting left in it, and return by how many bytes it is smaller.
+
+        Others may read meanwhile, not write; the file shrinks when none still reads the old state.  It takes as much
+        memory as the new file has bytes: a temporary file would leave words behind where no forgetting reaches them.
+        """
+        return doctor.compact(self._db)
+
+    def close(self) -> None:
+        """Close the file.  Nothing is lost without: a write is kept when its verb returns."""
+        self._finder = None  # and its threads
+        self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Memory({self._db.path!r}, user={self._default.user!r})"
+
+    # -- parts of the recipes, see `Memory` ---------------------------------------------------------------------
+
+    def _now(self) -> int:
+        return time.time_ns() // 1_000_000 if self._clock is None else instant(self._clock())
+
+    def _own(self, user: str | None, agent: str | None, session: str | None) -> Predicate:
+        return scope.within(self._default.narrowed(user, agent, session), now=self._now())
+
+    def _encoder(self) -> Encoder:
+        if self._given_encoder is not None:
+            return self._given_encoder
+        from . import encoder  # numpy, 0.1 s: only those who encode pay for it
+
+        return encoder.shared()
+
+    def _recalling(self) -> Finder:
+        from . import index, recall  # numpy again
+
+        if self._finder is None:
+            self._finder = recall.Finder(self._db, getattr(index, INDEXES[self._index])())
+        return self._finder
