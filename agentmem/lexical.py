@@ -27,9 +27,9 @@ MAX_UNKNOWN = 4  # words of one query that are looked for as beginnings and in t
 # Porter's stemmer leaves two letters, which begin many.
 BEGINNING = re.compile(r"(?!\d+$|\w{0,2}(?:ies|es|ed|ing|s|e)$)[a-z0-9\u00df-\u024f\u1e00-\u1eff]{3,32}")
 LONG_TEXT = 500  # characters in the mean, from which it tells how often a text holds a word
-FIRST = 1_000  # entries of a phrase by which it is counted
+FIRST = 500  # entries of a phrase by which it is counted
 FEW = 200  # records whose texts are read, where too many others hold a word
-MAX_ENTRIES = 20_000  # entries of the indexes that one query adds up, about 0.2 µs each
+MAX_ENTRIES = 10_000  # entries of the indexes that one query adds up, about 0.2 µs each
 
 
 class Records(Protocol):
