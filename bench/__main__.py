@@ -14,7 +14,7 @@ from rich.status import Status
 
 from agentmem import encoder
 
-from . import fit, fuzz, known, model, plot, recall, results, speed, tables
+from . import fit, fuzz, known, model, peers, plot, recall, results, speed, tables
 from .sets import is_memory, is_set
 
 DATA_HELP = """Folder with evaluation sets, each a folder of its own: items.jsonl and questions.jsonl (memory),
@@ -118,6 +118,29 @@ def speed_command(items: str, page: Path | None, out: Path | None) -> None:
     _write(out, measured)
     if page is not None:
         results.write(page, "speed", tables.of_speed(measured))
+
+
+@main.command("peers")
+@click.option("--items", default="10000", help="How many records; several with commas.")
+@click.option("--plot", "picture", type=click.Path(path_type=Path), help="Draw the times into this PNG.")
+@page_option
+@json_option
+def peers_command(items: str, picture: Path | None, page: Path | None, out: Path | None) -> None:
+    """Measure what else one would pick: the same records, vectors and questions.  Needs pip install '.[peers]'."""
+    if picture is not None:
+        _check_matplotlib()
+    measured: list[dict[str, Any]] = []
+    with progress.status("") as status:
+        for count in items.split(","):
+            measured += peers.measure(int(count), _told(status))
+            _print(tables.of_peers(measured[-len(peers.PEERS) :]))
+    _write(out, measured)
+    before = []
+    if picture is not None:
+        plot.draw_peers(measured, picture)
+        before = [f"![Time of a question]({os.path.relpath(picture, page.parent)})"] if page is not None else []
+    if page is not None:
+        results.write(page, "peers", tables.of_peers(measured), before)
 
 
 @main.command("write")

@@ -136,3 +136,37 @@ def _plain(panel: Any) -> None:
     panel.spines[["top", "right", "left"]].set_visible(False)
     panel.tick_params(axis="y", length=0)
     panel.set_axisbelow(True)
+
+
+def draw_peers(results: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Draw what a question takes, from p50 to p95, for each peer that answered; a panel for each number of records."""
+    pyplot = matplotlib()
+    done = [result for result in results if result["p50"] is not None]
+    sizes = list(dict.fromkeys(result["items"] for result in done))
+    with pyplot.rc_context(SETTINGS):
+        figure, axes = pyplot.subplots(
+            1, len(sizes), figsize=(5.4 * len(sizes), 2.9), dpi=150, squeeze=False, layout="constrained", sharex=True
+        )
+        for panel, size in zip(axes[0], sizes, strict=True):
+            _times(panel, sorted((r for r in done if r["items"] == size), key=lambda r: -r["p50"]))
+            _title(panel, f"{size:,} records", "ms for a question, p50 to p95; filled: searches words and vectors")
+        figure.savefig(path)
+        pyplot.close(figure)
+
+
+def _times(panel: Any, results: Sequence[Mapping[str, Any]]) -> None:
+    for height, result in enumerate(results):
+        ours = result["peer"] == "agentmem"
+        colour = COLOURS["agentmem"] if ours else INK
+        both = "words" in result["searches"]
+        panel.plot((result["p50"], result["p95"]), (height, height), color=colour, linewidth=3, alpha=0.35)
+        panel.plot(result["p50"], height, "o", color=colour, markersize=8, markerfacecolor=colour if both else "white")
+        panel.annotate(f"{result['p50']:,.1f}", (result["p50"], height), (-9, 0), textcoords="offset points",
+                       ha="right", va="center", color=colour, fontweight="bold" if ours else "normal")  # fmt: skip
+    panel.set(xscale="log", yticks=range(len(results)), ylim=(-0.6, len(results) - 0.4))
+    panel.set_xlim(left=min(result["p50"] for result in results) / 3)
+    panel.set_yticklabels([result["peer"] for result in results])
+    panel.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}")
+    panel.grid(axis="x", color=FAINT, linewidth=0.8)
+    _plain(panel)
+    panel.spines["bottom"].set_visible(False)

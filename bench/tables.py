@@ -184,6 +184,29 @@ def of_speed(results: Sequence[Mapping[str, Any]]) -> list[Table]:
     return [Table("A recall, ms", head, stages), Table("And more", ["records", *sizes], other)]
 
 
+def of_peers(results: Sequence[Mapping[str, Any]]) -> list[Table]:
+    """Return each peer's figures, a table for each number of records."""
+    return [_peers(items, results) for items in dict.fromkeys(result["items"] for result in results)]
+
+
+def _peers(items: int, results: Sequence[Mapping[str, Any]]) -> Table:
+    some = [result for result in results if result["items"] == items]
+    ours = next(result["p50"] for result in some if result["peer"] == "agentmem")
+    rows = []
+    for result in some:
+        if result["p50"] is None:
+            rows.append([result["peer"], result["note"], *[""] * 8])
+            continue
+        times = "" if not ours or result["peer"] == "agentmem" else f"{result['p50'] / ours:.1f} ×"
+        rows.append([
+            result["peer"], "yes" if "words" in result["searches"] else "–", f"{result['p50']:,.1f}", f"{result['p95']:,.1f}", times,
+            share(result["found"]), share(result["nearest"]),
+            *(f"{result[name]:,}" for name in ("stored/s", "RSS, MB", "disk, MB")),
+        ])  # fmt: skip
+    head = ["", "words", "p50, ms", "p95", "to ours", "found", "nearest", "stored/s", "RSS, MB", "disk, MB"]
+    return Table(f"{items:,} records", head, rows)
+
+
 def _figure(value: Any) -> str:
     return "–" if value is None else value if isinstance(value, str) else f"{value:,}"
 

@@ -9,7 +9,10 @@ from pathlib import Path
 import agentmem
 from agentmem import AsyncMemory, Memory
 
-VERBS = "remember remember_many observe load recall context revise forget get list history stats verify rebuild compact close"
+VERBS = (
+    "remember remember_many observe load recall context revise forget get list history stats verify rebuild compact "
+    "close"
+)
 HEAVY = {"onnxruntime", "tokenizers", "numpy", "sqlite_vec", "click", "rich"}
 
 
