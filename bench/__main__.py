@@ -14,7 +14,7 @@ from rich.status import Status
 
 from agentmem import encoder
 
-from . import fit, fuzz, known, model, peers, plot, recall, results, speed, tables
+from . import fit, fuzz, half, known, model, peers, plot, recall, results, speed, tables
 from .sets import is_memory, is_set
 
 DATA_HELP = """Folder with evaluation sets, each a folder of its own: items.jsonl and questions.jsonl (memory),
@@ -141,6 +141,17 @@ def peers_command(items: str, picture: Path | None, page: Path | None, out: Path
         before = [f"![Time of a question]({os.path.relpath(picture, page.parent)})"] if page is not None else []
     if page is not None:
         results.write(page, "peers", tables.of_peers(measured), before)
+
+
+@main.command("half")
+@click.option("--items", default=100_000, help="How many records, of which half are forgotten.")
+@json_option
+def half_command(items: int, out: Path | None) -> None:
+    """Forget half of a memory, compact it, and compare size, speed and what is found."""
+    with progress.status("") as status:
+        measured = half.measure(items, _told(status))
+    _print([tables.of_half(items, measured)])
+    _write(out, measured)
 
 
 @main.command("write")

@@ -48,9 +48,9 @@ SECTIONS = {
               "that pass (gold), and the same with the other memory's hits among them."),
     "peers": ("Others", "The same records of 30 words, vectors and questions, each in a process of its own; what a "
               "question takes includes encoding it, the same for all; storing does not. A question is the first 8 "
-              "words of a record; found: the share of questions that have it among their ten; nearest: the share of the "
-              "ten nearest by float32 cosine that the index of vectors gives; words: searched beside vectors. Where 200 questions take longer than two "
-              "minutes, the rest is not asked."),
+              "words of a record; found: the share of questions that have it among their ten; nearest: the share of "
+              "the ten nearest by float32 cosine that the index of vectors gives; words: searched beside vectors. "
+              "Where 200 questions take longer than two minutes, the rest is not asked."),
     "speed": ("Speed", "Texts made from the sample conversation's words, the real encoder, one process."),
 }  # fmt: skip
 

@@ -97,12 +97,15 @@ def measure(items: int, progress: Callable[[str], None]) -> dict[str, Any]:
             writer.vectors.clear()
             stored, rate = _store(memory, items, progress)
             stats = memory.stats()
+        size = path.stat().st_size  # without the log, which is gone now
         progress(f"{items:,} records: asking")
         with Memory(path) as memory:
             stages = ask(memory, queries)
             asked = {
                 "found of the ten nearest": nearest_found(memory, writer.vectors, queries),
-                "of a user with 100 records, p50": median(_timed(lambda q: memory.recall(q, user="small"), queries)),
+                "of a user with 100 records, p50": median(
+                    timed_calls(lambda q: memory.recall(q, user="small"), queries)
+                ),
                 "after another's write, p50": after_a_write(memory, path, queries),
                 "remember one / encode it": remembering(memory),
             }
@@ -117,7 +120,7 @@ def measure(items: int, progress: Callable[[str], None]) -> dict[str, Any]:
             **first_recalls(path, queries),
             "records per second": round(rate),
             "bare encoder per second": round(throughput(list(texts(BARE, seed=4)))) if real else None,
-            "bytes per record": round(stats.file_bytes / stored),
+            "bytes per record": round(size / stored),
             "bytes per record by table": {name: round(size / stored) for name, size in stats.tables.items()},
             "python": platform.python_version(),
             "machine": platform.machine(),
@@ -160,8 +163,8 @@ def ask(memory: Memory, queries: Sequence[str]) -> dict[str, list[float]]:
         memory.recall(query)
     taken: dict[str, list[float]] = {name: [] for name in STAGES}
     for query in queries:
-        taken["total"] += _timed(memory.recall, [query])
-        taken["floor"] += _timed(lambda text: floor(memory, text), [query])
+        taken["total"] += timed_calls(memory.recall, [query])
+        taken["floor"] += timed_calls(lambda text: floor(memory, text), [query])
     with (
         timed(encoder.MiniLM, "encode") as encode,
         timed(index.InMemory, "view") as view,
@@ -215,8 +218,8 @@ def after_a_write(memory: Memory, path: Path, queries: Sequence[str]) -> float:
     with Memory(path) as other:
         for number, query in enumerate(queries[:50]):
             other.remember(f"something new, number {number}")
-            written += _timed(memory.recall, [query])
-            plain += _timed(memory.recall, [query])
+            written += timed_calls(memory.recall, [query])
+            plain += timed_calls(memory.recall, [query])
     return round(median(written) - median(plain), 3)
 
 
@@ -224,7 +227,8 @@ def remembering(memory: Memory) -> float:
     """Return what remembering one record takes, as a multiple of encoding it, p50."""
     some = list(texts(50, seed=5))
     return round(
-        median(_timed(memory.remember, some)) / median(_timed(lambda t: encoder.shared().encode([t]), some)), 2
+        median(timed_calls(memory.remember, some)) / median(timed_calls(lambda t: encoder.shared().encode([t]), some)),
+        2,
     )
 
 
@@ -274,7 +278,7 @@ def timed(owner: Any, name: str) -> Iterator[list[float]]:
         setattr(owner, name, original)
 
 
-def _timed(call: Callable[[str], Any], arguments: Sequence[str]) -> list[float]:
+def timed_calls(call: Callable[[str], Any], arguments: Sequence[str]) -> list[float]:
     taken = []
     for argument in arguments:
         began = time.perf_counter()

@@ -199,12 +199,22 @@ def _peers(items: int, results: Sequence[Mapping[str, Any]]) -> Table:
             continue
         times = "" if not ours or result["peer"] == "agentmem" else f"{result['p50'] / ours:.1f} ×"
         rows.append([
-            result["peer"], "yes" if "words" in result["searches"] else "–", f"{result['p50']:,.1f}", f"{result['p95']:,.1f}", times,
-            share(result["found"]), share(result["nearest"]),
+            result["peer"], "yes" if "words" in result["searches"] else "–",
+            *(f"{result[mark]:,.1f}" for mark in ("p50", "p95")), times,
+            *(share(result[name]) for name in ("found", "nearest")),
             *(f"{result[name]:,}" for name in ("stored/s", "RSS, MB", "disk, MB")),
         ])  # fmt: skip
     head = ["", "words", "p50, ms", "p95", "to ours", "found", "nearest", "stored/s", "RSS, MB", "disk, MB"]
     return Table(f"{items:,} records", head, rows)
+
+
+def of_half(items: int, results: Sequence[Mapping[str, Any]]) -> Table:
+    """Return what is left of a memory in each state."""
+    rows = []
+    for result in results:
+        figures = [f"{result['MB']:,.0f}", f"{result['p50']:.1f}", f"{result['p95']:.1f}", share(result["found"])]
+        rows.append([result["state"], *figures, f"{result['seconds']:.0f}" if "seconds" in result else ""])
+    return Table(f"{items:,} records", ["", "MB", "p50, ms", "p95", "found", "seconds"], rows)
 
 
 def _figure(value: Any) -> str:
