@@ -5,21 +5,27 @@ agentmem: a memory for AI agents that is one SQLite file and one import.
     records     the nouns: Record, Hit, Context, Erasure, Stats, ImportReport; ids and instants
     words       what counts as a word of a query
     days        names of days, weeks, months and years → days
+    predicates  what people say of themselves and of each other
     phrases     the forms of words that name a time
+    clauses     a text, cut into what it asserts
     scope       who may see what, as one SQL predicate
     times       text → the times that it speaks of
+    forms       the forms of words that state something of somebody
     traits      what ranking asks of a text beside its words
     draft       what a caller hands in, checked
     encoder     text → vectors
     db          the file: open, read, write, migrate
     rank        candidates' signals → one score
     pack        hits → a block of text for a prompt
+    extract     a text → the claims that it makes
     exports     the shapes of other programs' exports
     store       records: write, read, revise, forget
     search      the tables of vectors, codes, traits and times
     fulltext    the tables of words
     roster      what ranking asks of every record, in memory
     lexical     query → records by words
+    claims      the table of claims: what records say of whom
+    facts       claims → what is true now, what was true then
     index       the records of one scope, in memory or in SQL; query → records by meaning
     ingest      what a caller says → stored and indexed
     erase       forget
@@ -27,6 +33,7 @@ agentmem: a memory for AI agents that is one SQLite file and one import.
     doctor      verify, rebuild, compact
     recall      query → ranked row ids
     opened      an open file: its clock, encoder, index, and its care
+    knowing     the verbs about facts
     memory      Memory: the verbs
     aio         AsyncMemory
     doors/      ways in: the command line
@@ -37,13 +44,14 @@ Imports go down this list, never up.
 from .aio import AsyncMemory
 from .errors import AgentmemError, ImportFormatError, ModelError, NotFoundError, OpenError, StorageError
 from .memory import Memory
-from .records import Context, Erasure, Hit, ImportReport, Record, Stats
+from .records import Context, Erasure, Fact, Hit, ImportReport, Record, Stats
 
 __all__ = [
     "AgentmemError",
     "AsyncMemory",
     "Context",
     "Erasure",
+    "Fact",
     "Hit",
     "ImportFormatError",
     "ImportReport",

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from . import fulltext, search, store
+from . import claims, fulltext, search, store
 from .db import Connection, Database
 from .errors import StorageError
 from .records import Stats, batches, moment_or_none
@@ -126,6 +126,7 @@ def rebuild(db: Database, encoder: Encoder, progress: Callable[[int, int], None]
     with db.transaction() as connection:
         fulltext.rebuild(connection, store.every_row(connection))
         search.rebuild_traits(connection, store.every_row(connection))
+        claims.rebuild(connection, store.everything_said(connection))
         db.mark_erased(connection, db.stamp(connection))
         search.clear_vectors(connection)
         db.set_encoder_id(connection, encoder.id)

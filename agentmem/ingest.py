@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import fulltext, search, store
+from . import claims, fulltext, search, store
 from .db import Connection, Database, Stamp
 from .draft import REMEMBER_FIELDS, Draft, draft, merged, read_message
 from .records import Record, Row, batches, moment
@@ -31,11 +31,12 @@ class Written(NamedTuple):
 
 
 class Derived(NamedTuple):
-    """What the indexes of meaning hold of a draft."""
+    """What is derived of a draft, and stored beside it."""
 
     vector: bytes  # int8[384]
     codes: bytes  # 48 bytes a token
     traits: Traits
+    claims: list[claims.Made]
 
 
 Derivations = dict[bytes, Derived]  # by content hash
@@ -195,7 +196,8 @@ def replace(db: Database, encoder: Encoder, old: Record, made: Draft, own: Predi
 
 def _index(connection: Connection, id: int, made: Draft, derived: Derived) -> None:
     fulltext.index(connection, Row(id, made.speaker, made.text, made.occurred_at))
-    search.index(connection, id, *derived)
+    search.index(connection, id, derived.vector, derived.codes, derived.traits)
+    claims.index(connection, id, derived.claims)
 
 
 def claim(db: Database, connection: Connection, encoder: Encoder) -> Stamp:
@@ -214,7 +216,12 @@ def _derived(encoder: Encoder, drafts: Sequence[Draft]) -> Derivations:
 
     encodings = encode(encoder, [made.indexed_text for made in drafts])
     return {
-        made.content_hash: Derived(encoding.quantised, encoding.codes, traits(made.text, made.occurred_at))
+        made.content_hash: Derived(
+            encoding.quantised,
+            encoding.codes,
+            traits(made.text, made.occurred_at),
+            claims.of(made.text, role=made.role, speaker=made.speaker, kind=made.kind, metadata=made.metadata),
+        )
         for made, encoding in zip(drafts, encodings, strict=True)
     }
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from . import erase, ingest, pack, scope, store
 from .draft import draft
-from .opened import Opened
+from .knowing import Knowing
 from .records import Context, Erasure, Hit, ImportReport, Instant, Record, Strategy
 from .scope import Scope
 
@@ -23,7 +23,7 @@ Records = list[Record]  # in the class below, `list` is a verb
 Hits = list[Hit]
 
 
-class Memory(Opened):
+class Memory(Knowing):
     """
     One memory in one SQLite file; safe to share between threads.
 

@@ -96,6 +96,25 @@ Strategy = Callable[[str, list[Hit]], Iterable[Hit]]
 
 
 @dataclass(frozen=True, slots=True)
+class Fact:
+    """What records amount to, about one subject.  Derived each time, stored nowhere."""
+
+    subject: str  # a name; "" is the user, where no name is known
+    predicate: str  # "lives in", "likes", "sister" …
+    object: str
+    holds: bool  # False: it is said not to be so
+    status: str  # "current", "past", "wrong" (corrected by hand) or "contested"
+    valid_from: datetime | None  # None: nobody said since when
+    valid_to: datetime | None  # None: still holds
+    confidence: float  # 0..1
+    trust: float  # 0..1, the least of its evidence
+    evidence: tuple[str, ...]  # ids of the records that say so, and of that by which it ended, oldest first
+
+    def __str__(self) -> str:
+        return f"{self.subject or 'the user'} {'' if self.holds else 'not: '}{self.predicate} {self.object}"
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """A block of text for a prompt, and what it was made of."""
 

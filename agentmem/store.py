@@ -200,6 +200,12 @@ def every_row(connection: Connection) -> Iterator[Row]:
         yield Row(*row)
 
 
+def everything_said(connection: Connection) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the row id of every record, and what its claims are read of."""
+    for id, *said in connection.execute("select id, text, role, speaker, kind, metadata from records order by id"):
+        yield id, dict(zip(("text", "role", "speaker", "kind", "metadata"), said, strict=True))
+
+
 def delete(connection: Connection, uids: Sequence[str], *, now: int, stamp: Stamp) -> None:
     """Take the records *uids* out for good and leave a tombstone for each; their index entries must be gone."""
     named = json.dumps(list(uids))

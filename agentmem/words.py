@@ -134,7 +134,7 @@ def _terms(token: str) -> Iterator[str]:
             yield token.lower()
         return
     if re.match(_SYMBOL, token):
-        yield token  # the ascii tokenizer takes it for a letter
+        yield token.lower()  # the ascii tokenizer takes it for a letter, and does not fold it
     runs = _runs(token)
     for kind, run in runs:
         if kind != "latin":

@@ -10,14 +10,16 @@ import pytest
 ROOT = Path(__file__).parent.parent / "agentmem"
 BANDS = [
     "errors",
-    "records words days",
-    "phrases",
-    "scope times",
-    "traits draft encoder db rank pack exports",
-    "store search fulltext roster lexical",
+    "records words days predicates",
+    "phrases clauses",
+    "scope times forms",
+    "traits draft encoder db rank pack exports extract",
+    "store search fulltext roster lexical claims",
+    "facts",
     "index ingest erase transfer doctor",
     "recall",
     "opened",
+    "knowing",
     "memory",
     "aio",
     "__init__",
@@ -38,6 +40,7 @@ TABLE_OWNER = {
     "token_codes": "search",
     "traits": "search",
     "times": "search",
+    "claims": "claims",
 }
 WRITE = re.compile(r"\b(?:insert (?:or \w+ )?into|update|delete from)\s+(\w+)", re.IGNORECASE)
 MODULES = sorted(ROOT.glob("*.py"))

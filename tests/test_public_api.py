@@ -11,7 +11,7 @@ from agentmem import AsyncMemory, Memory
 
 VERBS = (
     "remember remember_many observe load recall context revise forget get list history stats verify rebuild compact "
-    "close"
+    "close facts conflicts correct confirm"
 )
 HEAVY = {"onnxruntime", "tokenizers", "numpy", "sqlite_vec", "click", "rich"}
 
@@ -56,7 +56,9 @@ def test_options_are_keyword_only():
             for p in inspect.signature(getattr(Memory, verb)).parameters.values()
             if p.kind == p.POSITIONAL_OR_KEYWORD
         ]
-        assert set(positional) <= {"self", "text", "items", "messages", "path", "id", "query", "progress"}, verb
+        subjects = {"text", "items", "messages", "path", "id", "query", "progress"}
+        facts = {"subject", "predicate", "object", "fact"}
+        assert set(positional) <= {"self", *subjects, *facts}, verb
 
 
 def test_import_loads_nothing_heavy():

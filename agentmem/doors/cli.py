@@ -18,7 +18,7 @@ import click
 
 from agentmem import Context, Erasure, Hit, ImportFormatError, Memory, Record, Stats
 
-from . import show
+from . import knowing, show
 from .frame import (
     INTERRUPTED,
     Failure,
@@ -41,7 +41,7 @@ DEMO_SHOWN = ("allergic to peanuts", "the 26th", "I drink decaf now", "on the 20
 DEMO_TASK = "Plan the trip to Oslo"
 
 
-@main.command()
+@click.command()
 @click.option("--keep", metavar="FILE", help="Keep the memory in this new file; else it is gone afterwards.")
 def demo(keep: str | None) -> None:
     """
@@ -312,6 +312,15 @@ def doctor(memory: Memory, rebuild: bool, compact: bool) -> dict[str, object]:
     problems = memory.verify()
     exit_with(1 if problems else 0)
     return {"sound": not problems, "problems": problems, **({} if freed is None else {"freed_bytes": freed})}
+
+
+COMMANDS = (
+    demo, import_, remember, recall, context, list_, show_, history, revise, forget,
+    knowing.facts, knowing.about, knowing.timeline, knowing.conflicts, knowing.correct,
+    stats, doctor,
+)  # fmt: skip
+for each in COMMANDS:
+    main.add_command(each)
 
 
 if __name__ == "__main__":

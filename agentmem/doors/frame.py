@@ -138,7 +138,7 @@ def verb(shown: Callable[[Any], None]) -> Callable[[Callable[..., Any]], click.C
                 shown(answer)
             ctx.exit(ctx.obj or 0)
 
-        made = main.command(function.__name__.rstrip("_"))(run)
+        made = click.command(function.__name__.rstrip("_"))(run)
         made.params += [
             click.Option(["--db"], metavar="FILE", help="The memory file."),
             click.Option(["--user"], metavar="NAME", callback=nonempty, help="Whose memory."),

@@ -1,7 +1,7 @@
 -- Schema 1.  Instants are UTC milliseconds since 1970.  Intervals are half-open: from <= t < to.
 -- Tables of truth: devices, scopes, records, tombstones.
--- Derived, made again by rebuild(): vectors, token_codes, traits, times, records_fts,
--- records_folded.
+-- Derived, made again by rebuild(): vectors, token_codes, traits, times, claims,
+-- records_fts, records_folded.
 
 create table meta (                  -- what the file knows about itself
     key text primary key,            -- 'device', 'clock', 'encoder', 'erased' (clock of the last forgetting)
@@ -90,6 +90,23 @@ create table times (                 -- derived: the times that a text speaks of
 ) strict, without rowid;
 
 create index times_until on times (until); -- what speaks of a time?
+
+create table claims (                -- derived: what a text says of somebody; facts follow from all of them
+    record integer not null references records (id), -- the record that says so
+    number integer not null,         -- place in it
+    subject text not null,           -- of whom, a name without case and accents; '' is the user, "ana's sister" a relation
+    predicate text not null,         -- 'lives in', 'likes', 'sister' …
+    object text not null,            -- as it was said
+    object_key text not null,        -- the same without case and accents
+    own integer not null,            -- 1: said by the subject itself
+    holds integer not null,          -- 1: it is so; 0: it is not
+    ended integer not null,          -- 1: it was so until then
+    confidence real not null,        -- how sure the words are, before the record's own confidence
+    primary key (record, number)
+) strict, without rowid;
+
+create index claims_subject on claims (subject, predicate); -- what is said of somebody?
+create index claims_predicate on claims (predicate);        -- what is anybody called?
 
 create virtual table records_fts using fts5 (  -- derived: full text over the records
     speaker,                         -- a name belongs to what is searched

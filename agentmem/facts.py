@@ -1,0 +1,204 @@
+"""
+Pure: claims → what is true now, what was true then, and what is contested.
+
+Nothing is stored: facts follow from the claims of the records that a read may see, each time.  So nothing is ever
+overwritten, the order of arrival does not matter, and what is forgotten takes its facts with it.
+
+A subject's claims are gone through in order of their time.  Of a single-valued predicate a later claim of another
+object ends the one before; of the others each object has a time of its own.  Three ranks: what a person corrected by
+hand, what somebody says of himself, what others say.  A lower rank does not end what a higher one said: it is shown as
+contested.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from .claims import SELF, Said, key, key_of
+from .predicates import OPPOSITE, RELATIONS, SINGLE, TOLD
+from .records import Fact, moment_or_none
+
+SUREST = 0.99
+DOUBT = 0.5  # of a contested fact's confidence that is left
+BY_HAND, OWN, BY_OTHERS = 2, 1, 0
+
+
+@dataclass(slots=True)
+class _Open:
+    """A fact under way."""
+
+    first: Said
+    since: int | None
+    until: int | None = None
+    wrong: bool = False
+    contested: bool = False
+    evidence: list[Said] = field(default_factory=list)
+
+
+def names_of(subject: str | None, user: Sequence[str], naming: Iterable[Said]) -> list[str]:
+    """
+    Return every key that means *subject*, its own first.
+
+    Args:
+        subject: a name, or "my sister"; None is the user.
+        user: keys that mean the user.
+        naming: the claims of NAMING.  "Mel is short for Melanie" makes two names one; so does "my sister Mel" of
+            "my sister", where there is no other sister.
+    """
+    links: dict[str, set[str]] = defaultdict(set)
+    related: dict[str, set[str]] = defaultdict(set)
+
+    def link(one: str, other: str) -> None:
+        links[one].add(other)
+        links[other].add(one)
+
+    for name in user:
+        link(SELF, name)
+    for claim in naming:
+        if not claim.holds:
+            continue
+        if claim.predicate in RELATIONS:
+            related[f"{claim.subject}'s {claim.predicate}"].add(claim.key)
+        else:
+            link(claim.subject, claim.key)
+    for role, who in related.items():
+        if len(who) == 1:
+            link(role, *who)
+    if subject is None or not subject.lower().startswith("my "):
+        return _reached([SELF if subject is None else key(subject)], links)
+    return _reached([key_of(f"my {subject[3:].lower()}", me) for me in _reached([SELF], links)], links)
+
+
+def _reached(names: Iterable[str], links: Mapping[str, set[str]]) -> list[str]:
+    found = dict.fromkeys(names)
+    waiting = list(found)
+    while waiting:
+        for other in sorted(links.get(waiting.pop(), ())):
+            if other not in found:
+                found[other] = None
+                waiting.append(other)
+    return list(found)
+
+
+def name_of(subject: str | None, keys: Sequence[str], naming: Iterable[Said], user: str) -> str:
+    """Return how facts are to name *subject*, whom *keys* mean: as asked, or as the user is called."""
+    if subject is not None:
+        return subject
+    called = [claim.object for claim in naming if claim.predicate == "name" and claim.holds and claim.subject in keys]
+    return called[-1] if called else user or next((name.title() for name in keys if name), "")
+
+
+def fold(claims: Iterable[Said], name: str, *, as_of: int | None = None, believed_at: int | None = None) -> list[Fact]:
+    """
+    Return the facts that *claims*, all about one subject, amount to, by predicate, the newest first.
+
+    Args:
+        name: of the subject, as facts are to show it.
+        as_of: UTC ms: only what held then; None is all, past and present.
+        believed_at: UTC ms: as the file would have said then.
+    """
+    known = [claim for claim in claims if believed_at is None or claim.recorded_at <= believed_at]
+    groups: dict[tuple[str, str], list[Said]] = defaultdict(list)
+    for claim in sorted(known, key=lambda claim: (claim.at, claim.position, claim.uid, claim.key)):
+        opposite = OPPOSITE.get(claim.predicate)
+        groups[claim.predicate, "" if claim.predicate in SINGLE else claim.key].append(claim)
+        if opposite and claim.holds:
+            groups[opposite, claim.key].append(claim._replace(holds=False, ended=True))
+    found = [fact for (predicate, _), group in groups.items() for fact in _timeline(predicate, group, name)]
+    if as_of is not None:
+        found = [fact for fact in found if _held(fact, as_of)]
+    return sorted(found, key=_order)
+
+
+def _timeline(predicate: str, claims: Sequence[Said], name: str) -> list[Fact]:
+    """Return the facts of *predicate*, or of one object of it, from claims in order of time; some of the opposite."""
+    opened: list[_Open] = []
+    current: _Open | None = None
+    for claim in claims:
+        same = current is not None and _same(current.first, claim)
+        if claim.holds and same and current is not None:
+            current.evidence.append(claim)
+        elif claim.holds and (current is None or _rank(claim) >= _rank_of(current)):
+            if current is not None:
+                current.until, current.wrong = claim.at, claim.by_hand
+            current = _Open(claim, claim.at, evidence=[claim])
+            opened.append(current)
+        elif claim.holds and current is not None:
+            opened.append(_Open(claim, claim.at, contested=True, evidence=[claim]))
+        elif same and current is not None and _rank(claim) >= _rank_of(current):
+            current.until, current.wrong = claim.at, claim.by_hand and not claim.ended
+            current.evidence.append(claim)
+            current = None
+        elif claim.predicate != predicate:
+            continue  # "I hate figs" ends that one likes them, and does not say that one ever did
+        elif claim.ended and not any(_same(one.first, claim) for one in opened):
+            opened.append(_Open(claim, None, until=claim.at, evidence=[claim]))
+        elif not claim.ended and not same:
+            opened.append(_Open(claim, claim.at, evidence=[claim]))
+    for one in opened:
+        gone = [claim.until for claim in one.evidence if claim.until is not None]
+        if one.until is None and len(gone) == len(one.evidence):  # every record that says so was revised
+            one.until = max(gone)
+    return [_fact(one, name) for one in opened]
+
+
+def _same(one: Said, other: Said) -> bool:
+    """Whether two claims name one object: "Oslo" and "Oslo, Norway"."""
+    if one.key == other.key:
+        return True
+    long, short = sorted((one.key.split(), other.key.split()), key=len, reverse=True)
+    return bool(short) and (long[: len(short)] == short or long[-len(short) :] == short)
+
+
+def _rank(claim: Said) -> int:
+    return BY_HAND if claim.by_hand else BY_OTHERS if claim.confidence <= TOLD else OWN
+
+
+def _rank_of(fact: _Open) -> int:
+    """Own later words may end what a person corrected; those of others may not."""
+    return min(max(_rank(claim) for claim in fact.evidence if claim.holds), OWN)
+
+
+def _fact(one: _Open, name: str) -> Fact:
+    holds = [claim for claim in one.evidence if claim.holds] or one.evidence
+    doubt = 1.0
+    for claim in {claim.uid: claim for claim in holds}.values():  # once a record, however often it says so
+        doubt *= 1 - min(claim.confidence, SUREST)
+    confidence = min(1 - doubt, SUREST) * (DOUBT if one.contested else 1)
+    status = "wrong" if one.wrong else "past" if one.until is not None else "contested" if one.contested else "current"
+    last = holds[-1]
+    return Fact(
+        subject=name,
+        predicate=last.predicate,
+        object=last.object,
+        holds=bool(one.first.holds or one.first.ended),
+        status=status,
+        valid_from=moment_or_none(one.since),
+        valid_to=moment_or_none(one.until),
+        confidence=round(confidence, 4),
+        trust=min(claim.trust for claim in holds),
+        evidence=tuple(dict.fromkeys(claim.uid for claim in one.evidence)),
+    )
+
+
+def _held(fact: Fact, as_of: int) -> bool:
+    at = moment_or_none(as_of)
+    assert at is not None
+    begun = fact.valid_from is None or fact.valid_from <= at
+    return begun and fact.status != "wrong" and (fact.valid_to is None or at < fact.valid_to)
+
+
+def _order(fact: Fact) -> tuple[object, ...]:
+    since = fact.valid_from.timestamp() if fact.valid_from else float("-inf")
+    return (fact.predicate, fact.status not in ("current", "contested"), -since, fact.object)
+
+
+def contested(facts: Iterable[Fact]) -> Mapping[tuple[str, str], list[Fact]]:
+    """Return what is contested, by subject and predicate."""
+    found: dict[tuple[str, str], list[Fact]] = defaultdict(list)
+    for fact in facts:
+        if fact.status == "contested":
+            found[fact.subject, fact.predicate].append(fact)
+    return found
