@@ -80,7 +80,7 @@ class Agentmem:
         finder, vector = self._memory._recalling(), encoded(query)
         with self._memory._db.read() as connection:
             view = finder._index.view(connection, scope.Scope())
-            some = view.near(vector, recall.DEPTH)
+            some = view.near(vector, recall.NEAR_DEPTH)
             read = dict(
                 connection.execute(
                     "select id, vec_distance_cosine(vec_int8(vector), vec_int8(?)) from vectors where id in "

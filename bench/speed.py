@@ -205,7 +205,7 @@ def nearest_found(memory: Memory, vectors: Vectors, queries: Sequence[str]) -> f
             vector = encoder.shared().encode([query])[0].vector
             true = np.concatenate([table[i : i + 50_000] @ vector for i in range(0, len(table), 50_000)])
             nearest = first + np.argpartition(-true, 10)[:10]
-            near = search.encoded(connection, view.near(vector, recall.DEPTH), seen)
+            near = search.encoded(connection, view.near(vector, recall.NEAR_DEPTH), seen)
             cosine = rank.true_cosine(vector, [stored for stored, _ in near.values()])
             ours = np.array(list(near))[np.argsort(-cosine)[:10]]
             found.append(len(np.intersect1d(ours, nearest)) / 10)
