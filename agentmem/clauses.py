@@ -28,9 +28,10 @@ ATTRIBUTE = (  # nouns for what everybody has one of
     r"home ?town|(?:native|first) language|(?:native|mother) tongue|blood (?:type|group)|shoe size|height|"
     r"(?:star|zodiac) sign"
 )
+_GROUP = "parent|grandparent|family|toddler|twin|children|in-law|stepson|stepdaughter|fiancé|employer"
 _ADJECTIVE = r"(?:older |younger |little |big |elder |eldest |youngest |twin |half-|late |new |old |best )?"
-_NAME = r"[A-ZÀ-ÖØ-Þ][\w'’-]*(?: (?:de |da |do |van |von |of )?[A-ZÀ-ÖØ-Þ][\w'’-]+)?"
-_OWN = rf"(?:my|our) {_ADJECTIVE}(?P<relation>{RELATION})s?"
+_NAME = r"(?:(?:Dr|Mr|Mrs|Ms|Prof)\.? )?[A-ZÀ-ÖØ-Þ][\w'’-]*(?: (?:de |da |do |van |von |of )?[A-ZÀ-ÖØ-Þ][\w'’-]+)?"
+_OWN = rf"(?:my|our) {_ADJECTIVE}(?P<relation>(?:{RELATION}|{_GROUP})s?)(?! tongue)"
 # Words with a capital that are no names where they begin a sentence, or at all.
 _COMMON = """
     a about actually after all also although always an and another any anyway are as at because been before
@@ -50,18 +51,24 @@ _COMMON = """
 _NO_NAME = frozenset(_COMMON.split())
 # At the start of a clause, before its subject.
 _LEAD = compiled(
-    r"(?:(?:and|but|so|or|well|oh|ah|ok|okay|yes|yeah|yep|no|nope|nah|hi|hey|hello|look|listen|see|also|plus|anyway|"
-    r"besides|because|cause|since|as|though|although|while|that|then|now|right now|actually|honestly|basically|"
-    r"unfortunately|sadly|luckily|fortunately|finally|frankly|truth is|the truth is|thing is|the thing is|fact is|"
-    r"by the way|btw|fyi|for the record|for your information|just so you know|you know|remember|please remember|note|"
-    r"update|correction|fun fact|good news|bad news|big news|news|these days|nowadays|currently|at the moment|today|"
-    r"for now|as of (?:today|now|this week|last week)|meanwhile|apart from that|in fact|to be honest|tbh|turns out|"
-    r"it turns out|it's official|guess what|sorry|thanks|thank you|good morning|morning|good evening|evening|"
-    r"i (?:can|must|should|have to) (?:tell|say|confess|admit)(?: you)?|let me (?:tell you|add)|as i said|like i said|"
-    r"(?:i )?(?:forgot|should mention|should say|wanted to tell you|have to mention)|did i (?:say|mention)|"
-    r"(?:for|since|after|in|over|during|on|at) [^,]{2,40}(?=,)|"
-    r"\w+ (?:ago|later|week|month|year|night|morning)(?=,))"
-    r"(?: that)?\b[\s,:;–—-]+)+",
+    r"""
+        (?:(?:and|but|so|or|well|oh|ah|ok|okay|yes|yeah|yep|no|nope|nah|hi|hey|hello|look|listen|see|
+        also|plus|anyway|besides|because|cause|since|as|though|although|while|that|then|now|right now|
+        actually|honestly|basically|unfortunately|sadly|luckily|fortunately|finally|frankly|truth is|
+        the truth is|believe it or not|long story short|given the choice|at work|at home|keep in mind|
+        for the (?:last|past) \w+ (?:years|months|weeks)|(?:in|on|last|this|since) (?:january|february|
+        march|april|may|june|july|august|september|october|november|december|monday|tuesday|wednesday|
+        thursday|friday|saturday|sunday|spring|summer|autumn|winter|week|month|year|\d{4})|bear in mind|
+        thing is|the thing is|fact is|by the way|btw|fyi|for the record|for your information|
+        just so you know|you know|please remember|remember|note|update|correction|fun fact|good news|
+        bad news|big news|news|these days|nowadays|currently|at the moment|today|for now|as of (?:today|
+        now|this week|last week)|meanwhile|apart from that|in fact|to be honest|tbh|turns out|
+        it turns out|it's official|guess what|sorry|thanks|thank you|good morning|morning|good evening|
+        evening|i (?:can|must|should|have to) (?:tell|say|confess|admit)(?: you)?|let me (?:tell you|
+        add)|as i said|like i said|(?:i )?(?:forgot|should mention|should say|wanted to tell you|
+        have to mention)|did i (?:say|mention)|(?:for|since|after|in|over|during|on|at) [^,]{2,40}(?=,)|
+        \w+ (?:ago|later|week|month|year|night|morning)(?=,))(?: that)?\b[\s,:;–—-]+)+
+    """,
     re.IGNORECASE,
 )
 _SUBJECT = compiled(
@@ -92,11 +99,22 @@ _SUPPOSED = compiled(
         \bif\b|\bwish\b|\bimagin|\bpretend|\bsuppos|\bhypothe|\bwould\b|['’]d (?:love|like|rather|prefer|
         hate|be)\b|\bin (?:a|my|the) (?:dream|game|novel|story|book|film|movie|show|play|past life)\b|
         \bdream(?:t|ed|s)? (?:that|about|of)\b|\bunless\b|\bas though\b|\blet['’]s say\b|\bsay i\b|
-        \bwhat if\b|\bonce upon\b|\bin another life\b|\bcharacter\b|\brole-?play|\bthe (?:ad|article|song|
+        \bwhat if\b|\bonce upon\b|\bin another life\b|\bcharacter\b|^\W*(?:please )?(?:translate|proofread|
+        rewrite|rephrase|paraphrase|write)\b|\b(?:story|poem) (?:in which|where|about)\b|\brole-?play|
+        \bthe (?:ad|article|song|
         lyrics?|novel|film|movie|book|character) (?:says?|said|goes)\b
     """,
     re.IGNORECASE,
 )
+# What stands before a question, or before what is only supposed: "I'm 34, how much …?", "I'm a plumber, but if …".
+_STATED = compiled(
+    r"""
+        (?:, |: |, (?:and|so|but) |[–—] )(?=(?:how|what|where|when|why|who|which|can|could|do|does|did|
+        is|are|should|would|will|any|have you|shall|is there)\b)
+    """,
+    re.IGNORECASE,
+)
+_BUT_IF = compiled(r",? but (?=(?:if|in a dream|i would|i wish|i might|we might)\b)", re.IGNORECASE)
 # Nothing of a clause with one of these.
 _HEDGED = compiled(
     r"""
@@ -137,12 +155,97 @@ _SENTENCE = compiled(r"(?:[^.!?\n;]|\.(?=\w)|(?<=\bDr)\.|(?<=\bMr)\.|(?<=\bMrs)\
 _QUOTED = compiled(r"[\"“”«»][^\"“”«»]*[\"“”«»]|(?<!\w)['‘][^'’\n]{3,200}['’](?!\w)")
 _BREAK = compiled(
     r"""
-        \s*(?:,?\s+(?:but|although|though|whereas|while|because|so|yet|which|who)\s+|,?\s+(?:and|then|
+        \s*(?:,?\s+(?:but|although|though|whereas|while|because|so|yet)\s+|,?\s+(?:and|then|
         and then)\s+(?=(?:i|we|he|she|they|it|my|our|the|there)\b|[A-Z][\w-]+ (?:is|has|lives|works|moved|
-        loves|likes)\b|(?:am|have|work|live|moved|started|love|like|hate|own|play|speak|do not|no longer|
-        now)\b)|,\s+(?=(?:i|we|he|she|they|my|our)\b(?!['’]s))|\s+[–—-]\s+|:\s+|\s*\(|\)\s*)
+        loves|likes)\b|(?:(?:still|also|now|just|only|really|always) )*(?:am|is|are|was|has|have|lives?|works?|
+        plays?|speaks?|takes?|likes?|loves?|hates?|drives?|drinks?|eats?|moved|started|joined|owns?|keeps?|
+        can not|do not|does not|no longer|used to|prefers?|enjoys?|stud(?:y|ies)|uses?|sold|quit|call me)\b|
+        (?:his|her|their) favou?rite\b)|,\s+(?=(?:plays|works|lives|speaks|is|has|takes|drives|likes|loves) )|
+        ,\s+(?=(?:now |then |so )?(?:i|we|he|she|they|my|our)\b(?!['’]s))|\s+[–—-]\s+|:\s+|\s*\(|\)\s*)
     """,
     re.IGNORECASE,
+)
+_VERB = r"""
+        am|is|are|was|has|have|lives?|works?|plays?|speaks?|takes?|likes?|loves?|hates?|drives?|drinks?|
+        eats?|moved|started|joined|owns?|keeps?|can not|do not|does not|no longer|used to|prefers?|
+        enjoys?|studies|study|uses?|sold|quit
+    """
+_GOES_ON = compiled(
+    rf"""
+    ^(?:(?:still|also|now|just|only|always|really) )*(?:{_VERB})\b(?! (?:i|we|he|she|they|you)\b)
+""",
+    re.IGNORECASE,
+)
+_PLACE = compiled(r"""
+    ((?:live|living|based|moved|move|born|grew up|work|working|back|am|im|i'm) (?:in|to|at|from) |
+    \bfrom \w+ to |\bfrom (?=\w+ to ))(?!the\b|a\b|an\b|my\b|home\b|hope\b|fear\b|this\b|that\b|it\b|
+    bed\b|tears\b|scratch\b)(\w+)
+""")
+_PLACE_TO = compiled(r"(from [A-Z]\w+ to )(\w+)")
+_TURNED = (
+    (
+        compiled(
+            r"""
+        ^(?:(?:hi|hey|hello|good \w+)\b[ \w]{0,12}[,!–-] ?)i am (?P<o>[A-ZÀ-ÖØ-Þ][\w'’-]+)\b.*
+    """,
+            re.I,
+        ),
+        r"my name is \g<o>",
+    ),
+    (
+        compiled(
+            r"""
+        ^.*\b(?:text|call|reach|ring|phone) me (?:at|on) (?P<o>\+?\d[\d ()-]{5,}).*
+    """,
+            re.I,
+        ),
+        r"my phone is \g<o>",
+    ),
+    (compiled(r"^(?=.*\b(?:my|me)\b).*?(?P<o>[\w.+-]+@[\w-]+\.[\w.]*\w).*", re.I), r"my email is \g<o>"),
+    (compiled(r"^(?P<o>\w+/\w+) for me\b.*", re.I), r"my pronouns are \g<o>"),
+    (
+        compiled(
+            r"""
+        ^(?P<o>[\w' -]{2,40}?) (?:is|are) (?:still )?my (?P<a>favou?rite [\w-]+(?: [\w-]+)?|(?:native|
+        first) language|mother tongue)$
+    """,
+            re.I,
+        ),
+        r"my \g<a> is \g<o>",
+    ),
+    (
+        compiled(rf"""
+        ^(?:(?:everyone|everybody|people|friends|my friends|they|you can|please|just|
+        but) )*calls? me (?P<o>{_NAME})$
+    """),
+        r"I go by \g<o>",
+    ),
+    (compiled(rf"^(?i:everyone|everybody|people|friends) (?:just |still )?calls? me (?P<o>{_NAME})"), r"I go by \g<o>"),
+    (compiled(rf"^(?i:home for me|my home|home) (?:is|has been) (?:in )?(?P<o>{_NAME})"), r"I live in \g<o>"),
+    (compiled(r"^(?P<o>vegan|vegetarian|pescatarian|coeliac|celiac) (?:here|household)\b.*", re.I), r"I am \g<o>"),
+    (
+        compiled(
+            r"""
+        ^(?P<o>(?:(?:just|recently|finally|still|currently|also|now|originally) )*(?:got (?:a|an|two|
+        promoted|married|engaged|divorced)|adopted|bought a|moved (?:to|from)|joined|quit|switched|
+        gave up|stopped|sold my|turned \d|living in|working (?:at|as|for)|based in|started (?:at|as|
+        learning)|do not (?:eat|drink|like)|can not (?:eat|stand))\b.*)
+    """,
+            re.I,
+        ),
+        r"I \g<o>",
+    ),
+    (
+        compiled(r"""
+        ^(?P<o>(?:(?:just|severely|originally|badly) )*(?:allergic to|from [A-Z]|fluent in)\b.*)
+    """),
+        r"I am \g<o>",
+    ),
+    (compiled(r"^(?i:born(?: and raised)?) in (?P<o>.*)"), r"I was born in \g<o>"),
+    (compiled(r"^(?i:the car (?:i|we) drive|(?:my|our) car) is (?P<o>a .*)"), r"I drive \g<o>"),
+    (compiled(rf"^(?i:my employer|my company|my workplace) is (?P<o>{_NAME})"), r"I work at \g<o>"),
+    (compiled(r"^(?i:my (?:major|subject|degree)) is (?:in )?(?P<o>.*)"), r"I study \g<o>"),
+    (compiled(r"^(?i:as a) (?P<o>[A-Z]\w+),? i\b.*", re.I), r"I am a \g<o>"),
 )
 _ADVERB = compiled(
     r"""
@@ -159,7 +262,7 @@ _ENDED = (
         r"^(?:do|does|did|am|is|are|have|has|will|can) not (?:be )?(?P<rest>.+?),? ?(?:any ?more|any longer)\b.*$", re.I
     ),
     compiled(r"^(?P<be>(?:am|is|are|was|were) )?no longer (?P<rest>.+)$", re.I),
-    compiled(r"^used to (?:be )?(?P<rest>.+)$", re.I),
+    compiled(r"^used to (?P<rest>.+)$", re.I),
     compiled(
         r"""
             ^(?:have |has )?(?:stopped|quit|gave up|given up|given up on|gave up on|ended up not|
@@ -200,17 +303,40 @@ def clauses(text: str) -> Iterator[Clause]:
     for place, match in enumerate(sentences):
         sentence = match[0]
         follows = sentences[place + 1][0] if place + 1 < len(sentences) else ""
+        sentence = _STATED.split(sentence)[0] if sentence.rstrip().endswith("?") else _BUT_IF.split(sentence)[0]
         if sentence.rstrip().endswith("?") or _SUPPOSED.search(sentence) or _JOKE.search(sentence):
             continue
         if _JOKE.match(follows.strip()) or _JOKE.search(follows[:40]):
             continue
-        for part in _BREAK.split(_opened(sentence.strip(" .!…\t,"))):
-            found = _clause(part.strip(" ,.!…"), last, match.start(), match.end())
+        who = ""
+        for part in _BREAK.split(_opened(_spelt_out(sentence.strip(" .!…\t,")))):
+            said = part.strip(" ,.!…")
+            if who and _GOES_ON.match(said):
+                said = f"{who} {said}"
+            found = _clause(_turned(said), last, match.start(), match.end())
             if found is None:
                 continue
+            who = found.who
             if found.who.lower() not in ("i", "we"):
                 last = found.who if last in (None, found.who) else ""
             yield found
+
+
+def _spelt_out(sentence: str) -> str:
+    """Give names of places their capitals, where somebody writes without any."""
+    if sentence != sentence.lower():
+        return sentence
+    for pattern in (_PLACE, _PLACE_TO):
+        sentence = pattern.sub(lambda match: match[1] + match[2].title(), sentence)
+    return sentence
+
+
+def _turned(part: str) -> str:
+    """Put first whom a clause is about: "green is my favourite colour", "vegan here", "moved to Oslo"."""
+    for pattern, into in _TURNED:
+        if match := pattern.match(part):
+            return match.expand(into)
+    return part
 
 
 def _opened(sentence: str) -> str:
@@ -224,7 +350,10 @@ def _clause(part: str, last: str | None, start: int, end: int, told: str | None 
     lead = _LEAD.match(part)
     body = part[lead.end() :] if lead else part
     if _BELIEVED.match(body) or _HEDGED.search(body):
-        return None
+        named = _SUBJECT.match(body)  # "my sister Wren thinks": that she is called so is said all the same
+        return (
+            Clause("I", "", True, False, False, start, end, named[0]) if named and named["named"] and not told else None
+        )
     if told is None and (said := _TOLD.match(body)):
         who = "I" if said["own"] else said["who"]
         who = last if who.lower() in ("he", "she") else who
@@ -260,7 +389,7 @@ def _affirmed(rest: str) -> tuple[str, bool, bool]:
     for pattern in _ENDED:
         if match := pattern.match(rest):
             be = match.groupdict().get("be") or ("am " if rest.startswith(("am not", "is not")) else "")
-            return f"{be}{match['rest']}", False, True
+            return re.sub(r"^be ", "am ", f"{be}{match['rest']}"), False, True
     for pattern in _DENIED:
         if match := pattern.match(rest):
             be = match.groupdict().get("be")

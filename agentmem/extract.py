@@ -22,11 +22,12 @@ from .forms import (
     INTRODUCED,
     IS_PERSON,
     NO_OBJECT,
+    NOT_MEANT,
     OF_LISTS,
     PERSON,
     TRAILING,
 )
-from .predicates import MENTIONED, SAID, TOLD
+from .predicates import MENTIONED, RELATIONS, SAID, TOLD
 
 MOST = 24  # claims of one text; what makes more is a list or a form
 LONGEST = 80  # characters of an object
@@ -80,7 +81,9 @@ def _of(clause: Clause) -> Iterator[Claim]:
         yield made._replace(subject=whose, predicate=_spelt(match["a"]), object=_plain(match["o"]))
         return
     if match := CALL_ME.search(clause.whole) or INTRODUCED.match(clause.whole):
-        yield made._replace(predicate="name" if match.re is INTRODUCED else "called", object=_plain(match["o"]))
+        yield made._replace(
+            predicate="name" if match.re is INTRODUCED else "called", object=_plain(match[match.lastgroup or "o"])
+        )
         return
     if match := ATTRIBUTES.match(clause.says):
         yield from _attribute(made, _spelt(match["a"]), _plain(match["o"]))
@@ -113,8 +116,12 @@ def _filled(made: Claim, predicate: str, match: re.Match[str], clause: Clause) -
     groups = match.groupdict()
     said = next((groups[name] for name in ("o", "o2", "o3") if groups.get(name)), "")
     over = next((groups[name] for name in ("over", "over2", "f", "f2") if groups.get(name)), "")
-    if predicate == "called" and made.subject.lower().startswith("my "):  # "my dog is called Rex"
-        yield made._replace(subject="I", predicate=made.subject[3:], object=_plain(said))
+    relation = made.subject[3:] if made.subject.startswith("my ") and made.subject == made.subject.lower() else ""
+    if predicate == "called" and relation:  # "my dog is called Rex"
+        for name in SPLIT.split(_plain(said)):
+            yield made._replace(
+                subject="I", predicate=relation if relation in RELATIONS else relation.removesuffix("s"), object=name
+            )
         return
     if predicate == "switch":
         predicate = "drinks" if DRINK.search(said) else "uses"
@@ -127,10 +134,18 @@ def _filled(made: Claim, predicate: str, match: re.Match[str], clause: Clause) -
     if groups.get("n"):
         said = f"{said} {groups['n']}"
     for object in SPLIT.split(said) if predicate in OF_LISTS else [said]:
-        if (predicate not in OF_LISTS or not NO_OBJECT.match(object)) and _plain(object):
+        if (predicate not in OF_LISTS or not _says_nothing(predicate, object)) and _plain(object):
             yield made._replace(predicate=predicate, object=_plain(object))
-    if groups.get("at"):
-        yield made._replace(predicate="studies at", object=groups["at"])
+    for also, group in (("studies at", "at"), ("works at", "employer"), ("works as", "job")):
+        if groups.get(group):
+            yield made._replace(predicate=also, object=_plain(groups[group]))
+
+
+def _says_nothing(predicate: str, object: str) -> bool:
+    """Whether it is a turn of phrase: "I love how you explain", "I hate to say it", "allergic to Mondays"."""
+    if predicate == "dislikes" and object.startswith("to "):
+        return True
+    return bool(NO_OBJECT.match(object) or (predicate == "allergic to" and NOT_MEANT.match(object)))
 
 
 def _spelt(noun: str) -> str:

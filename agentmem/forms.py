@@ -11,7 +11,9 @@ import re
 from .clauses import ATTRIBUTE, RELATION, compiled
 
 # Of these a list makes a claim of each part.
-OF_LISTS = frozenset(["likes", "dislikes", "speaks", "plays", "avoids", "allergic to", "drinks", "eats", "learns"])
+OF_LISTS = frozenset(
+    ["likes", "dislikes", "speaks", "plays", "avoids", "allergic to", "drinks", "eats", "learns", "uses"]
+)
 DRINK = compiled(
     r"\b(?:tea|coffee|decaf|espresso|latte|water|juice|beer|wine|milk|matcha|soda|cola|cocoa|kombucha|cider)\b",
     re.IGNORECASE,
@@ -38,7 +40,9 @@ _JOB = (
     "radiographer|ranger|realtor|receptionist|recruiter|researcher|roofer|sailor|salesman|saleswoman|scientist|"
     "sculptor|secretary|shop assistant|singer|social worker|soldier|solicitor|statistician|student|surgeon|surveyor|"
     "tailor|taxi driver|teacher|technician|therapist|tiler|tour guide|trader|trainer|translator|tutor|undertaker|"
-    "upholsterer|vet|veterinarian|waiter|waitress|watchmaker|weaver|welder|writer|zookeeper|\\w+ologist|\\w+smith"
+    "upholsterer|vet|veterinarian|waiter|waitress|watchmaker|weaver|welder|writer|zookeeper|\\w+ologist|"
+    "\\w+smith|\\w+mason|\\w+maker|\\w+keeper|\\w+trician|\\w+ographer|\\w+wright|\\w+monger|pa?ediatrician|"
+    "illustrator|piano tuner"
 )
 _LANGUAGE = (
     "afrikaans|albanian|arabic|armenian|bengali|bulgarian|cantonese|catalan|croatian|czech|danish|dutch|"
@@ -61,7 +65,8 @@ _DIET = (
 )
 _PLAY = (
     "piano|guitar|violin|cello|drums|flute|clarinet|saxophone|trumpet|trombone|harp|viola|ukulele|accordion|bass|oboe|"
-    "banjo|mandolin|organ|tennis|football|soccer|basketball|volleyball|badminton|squash|golf|rugby|"
+    "banjo|mandolin|organ|tennis|football|soccer|ice hockey|field hockey|futsal|netball|lacrosse|bassoon|"
+    "double bass|keyboard|recorder|basketball|volleyball|badminton|squash|golf|rugby|"
     "hockey|chess|cricket|"
     "handball|padel|baseball|water polo|table tennis|bridge|poker|darts|pool"
 )
@@ -81,7 +86,8 @@ _END = r"""
         for (?:a|an|about|over|two|three|four|five|six|seven|eight|nine|ten|\d|many|years|months|my|the|now|
         ages|so|almost|work)|now|right now|these days|anymore|any more|lately|again|(?:last|this|
         next) (?:\w+)|in (?:january|february|march|april|may|june|july|august|september|october|november|
-        december|spring|summer|autumn|fall|winter|the (?:morning|evening|end)|\d{4})|on (?:mon|tues|wednes|
+        december|spring|summer|autumn|fall|winter|the (?:morning|evening|end|spring|summer|autumn|fall|
+        winter)|\d{4})|on (?:mon|tues|wednes|
         thurs|fri|satur|sun)days?|(?:a|an|one|two|three|four|five|six|\d+|a few|several) (?:day|week|month|
         year)s? ago|yesterday|today|tomorrow|tonight|already|too|as well|instead|so|after|before|until|
         though|although|which|who|to be (?:near|closer)|ever since|with (?:my|our|his|her|their|a)\b|
@@ -109,11 +115,24 @@ FORMS = tuple(
             """,
             False,
         ),
-        ("lives in", rf"(?:left|swapped|traded|gave up|exchanged) (?P<f>{_NAME}?) (?:for|behind for) {_ON}", False),
+        ("lives in", rf"(?:swapped|traded|exchanged) (?P<f>{_NAME}?) for {_ON}", False),
+        ("address", r"(?:live|lives|living) at (?P<o>\d+ [A-Z].+)$", False),
+        ("lives in", rf"(?:have|has) been (?:living )?in {_ON} (?:for|since)\b", False),
+        ("birthday", r"was born on (?P<o>(?:the )?\d[^,]+|[A-Z]\w+ \d.*?)$", False),
+        ("height", r"(?:am|is) (?P<o>\d[.,]\d+ ?m|\d{3} ?cm|\d (?:foot|feet|ft) ?\d*)(?: tall)?\b", True),
+        ("shoe size", r"(?:wear|wears|take|takes) (?:a )?(?:shoe )?size (?P<o>\d+(?:[.,]\d)?)", True),
+        ("blood type", r"(?:have|has) (?:blood (?:type|group) )(?P<o>\w+(?: (?:positive|negative))?)", True),
+        ("pronouns", r"(?:use|uses|go by|goes by) (?:the pronouns )?(?P<o>\w+/\w+(?:/\w+)?)", True),
+        ("native language", r"(?:am|is) a native (?P<o>\w+) speaker", True),
+        ("star sign", r"""
+            (?:am|is) an? (?P<o>Aries|Taurus|Gemini|Cancer|Leo|Virgo|Libra|Scorpio|Sagittarius|
+            Capricorn|Aquarius|Pisces)\b
+        """, False),
+        ("prefers", r"(?:like|likes|love|loves|enjoy|enjoys) (?P<o>[^,;:()]+?) (?:better|more) than (?P<f>.+)$", True),
         (
             "lives in",
             rf"""
-                (?:{_BE} )?(?:live|lives|lived|living|based|residing|reside|resides|settled|
+                (?:{_BE} |have |has )?(?:live|lives|lived|living|based|residing|reside|resides|settled|
                 at home)(?: out| over| up| down| back)? (?:in|near|at|on) {_ON}
             """,
             False,
@@ -152,22 +171,24 @@ FORMS = tuple(
             True,
         ),
         ("works as", rf"""
-            (?:{_BE} )(?:a |an |the )(?P<o>(?:[\w-]+ ){{0,2}}(?:{_JOB}))(?: (?:at|for|with|in) .*)?{_END}
+            (?:{_BE} )(?:a |an |the )(?P<o>(?:[\w-]+ ){{0,2}}(?:{_JOB}))\b(?! (?:of|in the)\b)(?: (?:at|for|
+            with) (?P<employer>(?-i:(?:the )?{_NAME})))?
         """, True),
         ("allergic to", rf"{_BE} (?:severely |badly |deathly |mildly |highly )?(?:allergic|intolerant) to {_O}", True),
+        ("allergic to", rf"(?:have|has|developed) (?:a |an )?(?:\w+ )?(?:allergy|intolerance) to {_O}", True),
         ("allergic to", rf"""
             (?:have|has|suffer from|suffers from|developed) (?:a |an )?(?:severe |bad |serious |
-            mild )?(?P<o>[\w ]+?) (?:allergy|allergies|intolerance){_END}
+            mild )?(?P<o>[a-z]+(?: [a-z]+)?) (?:allergy|allergies|intolerance){_END}
         """, True),
         ("allergic to", rf"{_BE} (?P<o>lactose|gluten|fructose|histamine)[- ]intolerant", True),
         ("avoids", rf"can not (?:eat|have|tolerate|drink) {_O}", True),
         ("diet", rf"""
             (?:{_BE}|{_HAVE}(?:became|become|went|gone|turned)) (?:a |an )?(?:strict |
-            lifelong )?(?P<o>{_DIET}){_END}
+            lifelong )?(?P<o>{_DIET})(?![\w-])
         """, True),
         ("has", rf"""
             (?:have|has|suffer from|suffers from|(?:was|were|been|got) diagnosed with|live with|
-            lives with) (?P<o>{_ILLNESS}){_END}
+            lives with) (?P<o>{_ILLNESS})(?![\w-])
         """, True),
         ("takes", r"""
             (?:take|takes|am taking|is taking|am on|is on|was put on|was prescribed|
@@ -176,7 +197,7 @@ FORMS = tuple(
         """, True),
         ("age", rf"(?:{_BE}|turned) (?P<o>\d{{1,3}})(?: years? old| years? of age)?{_END}", True),
         ("married to", rf"(?:{_BE} married to|{_HAVE}(?:got )?married(?: to)?|married) (?P<o>{_NAME})", False),
-        ("status", rf"(?:{_BE}|{_HAVE}got) (?P<o>single|divorced|widowed|engaged|married|separated){_END}", True),
+        ("status", rf"(?:{_BE}|{_HAVE}got) (?P<o>single|divorced|widowed|engaged|married|separated)(?![\w-])", True),
         ("pet", rf"""
             (?:have|has|own|owns|have got|has got|got|adopted|have adopted|has adopted|bought|keep|keeps|
             rescued) (?P<o>(?:a|an|two|three|four|\d) (?:[\w-]+ ){{0,3}}(?:{_PET}))(?:,? (?:called|
@@ -185,23 +206,27 @@ FORMS = tuple(
         ("drives", rf"drives? (?:a|an) {_O}", True),
         ("owns", rf"""
             {_HAVE}(?:own|owns|bought|got myself|treated myself to|inherited) (?:a|an|my first|our first|
-            my own) (?P<o>(?:[\w-]+ ){{0,3}}(?:{_OWNABLE})){_END}
+            my own) (?P<o>(?:[\w-]+ ){{0,3}}(?:{_OWNABLE}))(?![\w-])
         """, True),
         ("owns", rf"""
             {_HAVE}(?:sold|gave away|got rid of|scrapped|totalled) (?:my|our|
-            the) (?P<over>(?:[\w-]+ ){{0,3}}(?:{_OWNABLE})){_END}
+            the) (?P<over>(?:[\w-]+ ){{0,3}}(?:{_OWNABLE}))(?![\w-])
         """, True),
         ("learns", rf"""
             (?:{_BE} )?(?:learn|learns|learning|studying|taking lessons in|started learning|
-            started) (?P<o>(?:{_LANGUAGE})|(?:the )?(?:{_PLAY})){_END}
+            started) (?P<o>(?:{_LANGUAGE})|(?:the )?(?:{_PLAY}))(?![\w-])
         """, True),
+        ("speaks", r"""
+            speaks? (?:fluent |some |good |a bit of |
+            a little )?(?P<o>[A-Z]\w+(?:(?:, | and (?:a bit of )?|, and )[A-Z]\w+)*)
+        """, False),
         ("speaks", rf"""
             (?:speaks?|{_BE} fluent in|{_BE} bilingual in|grew up speaking|know|knows) (?:fluent |some |
             good |a bit of |a little )?(?P<o>(?:{_LANGUAGE})(?:(?:, | and |, and )(?:{_LANGUAGE}))*)
         """, True),
         ("plays", rf"""
             (?:{_BE} )?(?:play|plays|playing|took up|have taken up|has taken up|
-            picked up) (?:the )?(?P<o>{_PLAY}){_END}
+            picked up) (?:the )?(?P<o>{_PLAY})(?![\w-])
         """, True),
         ("studies", rf"""
             (?:{_BE} )?(?:study|studies|studying|majoring in|doing a (?:degree|master['’]?s|
@@ -240,6 +265,29 @@ FORMS = tuple(
             (?:eat|eats|eating) (?:a lot of |lots of |plenty of |only |mostly )?(?P<o>meat|fish|pork|beef|
             dairy|gluten|sugar|eggs|seafood|shellfish|bread|chocolate|red meat|cheese){_END}
         """, True),
+        ("plays", r"""
+            (?:play|plays|playing) the (?!game|market|odds|role|part|victim|song|fool|long|lottery|
+            waiting)(?P<o>[a-z]+(?: [a-z]+)?)(?: in .*)?$
+        """, True),
+        ("learns", rf"""
+            (?:{_BE} )?(?:teaching (?:myself|himself|herself)|taking|started learning|
+            learning) (?:the )?(?P<o>{_LANGUAGE}|{_PLAY})(?: lessons)?{_END}
+        """, True),
+        ("avoids", rf"(?:avoid|avoids) {_O}", True),
+        ("eats", rf"""
+            (?:eat|eats|eating) (?:only )?(?!out\b|lunch|dinner|breakfast|at\b|in\b|it\b|like|a lot$|
+            too\b|healthy|well\b){_O}
+        """, True),
+        ("takes", r"""
+            taking (?P<o>[a-z]+(?:in|ol|ine|ide|one|pril|tan|zole|statin|ium|pam|cillin|profen|ate|
+            pine))\b
+        """, True),
+        ("uses", rf"(?:use|uses|am using|is using|using) (?P<o>{_NAME}(?:(?: and |, ){_NAME})*)", False),
+        ("pet", rf"""
+            (?:adopted|rescued|got|have adopted|has adopted) (?P<o>an? [a-z]+(?: [a-z]+)?) (?:called|
+            named) (?P<n>{_NAME})
+        """, False),
+        ("studies at", rf"(?:{_BE} enrolled at|(?:go|goes) to) (?P<o>{_NAME}(?: [Uu]niversity| [Cc]ollege)?)", False),
         ("smokes", rf"(?P<o>smokes?|smoking|vaping|vapes?){_END}", True),
         ("habit", r"""
             (?P<o>(?:go|goes|run|runs|swim|swims|meditate|meditates|do|does|play|plays|take|takes|walk|
@@ -248,6 +296,7 @@ FORMS = tuple(
             twice a|three times a|on) (?:[\w-]+ ){0,2}(?:day|week|month|year|morning|evening|night|
             afternoon|weekend|mondays?|tuesdays?|wednesdays?|thursdays?|fridays?|saturdays?|sundays?))
         """, True),
+        ("plans", rf"(?:{_BE} planning to|plans? to|have decided to|has decided to) (?P<o>[a-z]+ [^,;:()]*)", True),
         ("plans", rf"""
             (?:{_BE} (?:going|planning) to|plans? to|will) (?P<o>(?:move|start|travel|visit|marry|study|
             retire|run|buy|quit|fly|go|take|sell|begin|learn|open|spend|adopt|get married)\b[^,;:()]*)
@@ -268,21 +317,24 @@ PERSON = compiled(
     rf"""
         \b(?i:my|our) (?i:older |younger |little |big |elder |eldest |youngest |twin |half-|new |best |
         old )?(?P<r>(?i:{RELATION})),? (?:(?i:is called|is named|called|named) |(?:['’]s name (?:is|
-        was) ))?(?P<n>[A-ZÀ-ÖØ-Þ][\w'’-]+(?: [A-ZÀ-ÖØ-Þ][\w'’-]+)?)\b(?!['’]s (?:place|house|friend|
+        was) ))?(?P<n>(?:(?:Dr|Mr|Mrs|
+        Ms)\.? )?[A-ZÀ-ÖØ-Þ][\w'’-]+(?: [A-ZÀ-ÖØ-Þ][\w'’-]+)?)\b(?!['’]s (?:place|house|friend|
         birthday|name))
     """
 )
 HAS_PERSON = compiled(
     rf"""
         ^(?:have|has|have got|has got) (?:a|an|one|two|three|four|\d) (?:older |younger |little |big |
-        elder |twin |half-)?(?P<r>{RELATION})s?(?:,? (?:called|named) |
+        elder |twin |half-)?(?P<r>(?!dog|cat|pupp|kitten|rabbit|parrot|hamster|horse|tort|turt|
+        goldf){RELATION})s?(?:,? (?:called|named) |
         , )?(?P<n>[A-ZÀ-ÖØ-Þ][\w'’-]+(?:(?:,| and|, and) [A-ZÀ-ÖØ-Þ][\w'’-]+)*)?
     """,
     re.IGNORECASE,
 )
 IS_PERSON = compiled(
     rf"""
-        ^(?P<n>[A-ZÀ-ÖØ-Þ][\w'’-]+(?: [A-ZÀ-ÖØ-Þ][\w'’-]+)?)(?:,| (?:is|was)) (?i:my|our) (?i:older |
+        ^(?P<n>(?:(?:Dr|Mr|Mrs|Ms)\.? )?[A-ZÀ-ÖØ-Þ][\w'’-]+(?: [A-ZÀ-ÖØ-Þ][\w'’-]+)?)(?:,| (?:is|was)) (?i:my|
+        our) (?i:older |
         younger |little |big |twin |new |best |old )?(?P<r>(?i:{RELATION}))\b(?! \w*['’]s)
     """
 )
@@ -292,7 +344,9 @@ CALL_ME = compiled(
         they) (?:just )?calls? me) (?P<o>{_NAME})
     """
 )
-INTRODUCED = compiled(r"^(?:\w+,? )?(?i:i am|this is) (?P<o>[A-ZÀ-ÖØ-Þ][a-zß-ÿ]+(?: [A-ZÀ-ÖØ-Þ][\w'’-]+)?)$")
+INTRODUCED = compiled(
+    rf"^(?:(?i:i am) (?P<o>[A-ZÀ-ÖØ-Þ][a-zß-ÿ]+), \d\d\b|(?i:this is) (?P<o2>{_NAME})$)",
+)
 NO_OBJECT = compiled(
     r"""
         ^(?:it|that|this|you|him|her|them|me|us|what|how|when|where|who|to (?:hear|see|know|think|say|be|
@@ -302,10 +356,17 @@ NO_OBJECT = compiled(
     """,
     re.IGNORECASE,
 )  # fmt: skip
+NOT_MEANT = compiled(
+    r"(?:mornings|mondays|work|homework|drama|exercise|stupid\w*|commitment|small talk|people|bullshit|nonsense|"
+    r"meetings|housework|cooking|effort|sports?)$",
+    re.IGNORECASE,
+)
 TRAILING = compiled(
     r"""
-        (?:^(?:the|a|an|my|some|drinking|eating|playing) )|[ .,!]+$|\s+(?:now|too|a lot|very much|so much|
-        the most|best|either|at all|now that|full[- ]time|part[- ]time)$
+        (?:^(?:the|a|an|my|some|on|drinking|eating|playing|a bit of|a lot of) )|[ .,!]+$|\s+(?:now|too|a lot|
+        very much|so much|
+        the most|best|either|at all|now that|full[- ]time|part[- ]time|tbh|btw|lol|at home|though|mostly|
+        as a (?:job|hobby)|for (?:fun|breakfast|lunch|dinner))$
     """,
     re.IGNORECASE,
 )
