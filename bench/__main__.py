@@ -14,7 +14,7 @@ from rich.status import Status
 
 from agentmem import encoder
 
-from . import fit, fuzz, half, known, model, peers, plot, recall, results, speed, tables
+from . import drift, extracting, fit, fuzz, half, known, model, peers, plot, recall, results, speed, tables
 from .sets import is_memory, is_set
 
 DATA_HELP = """Folder with evaluation sets, each a folder of its own: items.jsonl and questions.jsonl (memory),
@@ -141,6 +141,32 @@ def peers_command(items: str, picture: Path | None, page: Path | None, out: Path
         before = [f"![Time of a question]({os.path.relpath(picture, page.parent)})"] if page is not None else []
     if page is not None:
         results.write(page, "peers", tables.of_peers(measured), before)
+
+
+@main.command("claims")
+@page_option
+@json_option
+def claims_command(page: Path | None, out: Path | None) -> None:
+    """Measure extraction: precision and recall of what texts claim, on two labelled sets."""
+    measured = extracting.measure()
+    _print([tables.of_claims(measured)])
+    _write(out, measured)
+    if page is not None:
+        results.write(page, "claims", [tables.of_claims(measured)])
+
+
+@main.command("drift")
+@click.option("--people", default=20, help="How many are simulated.")
+@page_option
+@json_option
+def drift_command(people: int, page: Path | None, out: Path | None) -> None:
+    """Measure drift: people whose facts change over 50 sessions, and what is then taken for true."""
+    with progress.status("") as status:
+        measured = drift.measure(people, _told(status))
+    _print([tables.of_drift(measured, drift.summary(measured))])
+    _write(out, [measured])
+    if page is not None:
+        results.write(page, "drift", [tables.of_drift(measured, drift.summary(measured))])
 
 
 @main.command("half")

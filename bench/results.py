@@ -46,6 +46,13 @@ SECTIONS = {
               "hits count. Of the other memory: the share of questions for which any hit passes min_score. Of the own: "
               "the share of those with gold in the first ten that keep some (kept); the share of gold among all hits "
               "that pass (gold), and the same with the other memory's hits among them."),
+    "claims": ("What texts claim", "Facts are read out of texts by forms of words, without an LLM. The labels were "
+               "written by one who had not seen the forms, the forms by one who had not seen the set held."),
+    "drift": ("Drift", "Simulated people state facts, repeat, change and take them back, speak of others, suppose, ask "
+              "and chat; the assistant echoes old values; some sessions arrive late. The phrasings were written by one "
+              "who had not seen the forms. The other methods answer with a text, which is right where it has the "
+              "current value: the best hit of recall, and the nearest of statements of which a later one replaces "
+              "the one that it is most like (cosine from .8)."),
     "peers": ("Others", "The same records of 30 words, vectors and questions, each in a process of its own; what a "
               "question takes includes encoding it, the same for all; storing does not. A question is the first 8 "
               "words of a record; found: the share of questions that have it among their ten; nearest: the share of "

@@ -208,6 +208,31 @@ def _peers(items: int, results: Sequence[Mapping[str, Any]]) -> Table:
     return Table(f"{items:,} records", head, rows)
 
 
+def of_claims(results: Sequence[Mapping[str, Any]]) -> Table:
+    """Return precision and recall of extraction on each set."""
+    head = ["set", "texts", "traps", "claims", "precision", "recall", "traps fallen into", "time / encoding"]
+    rows = [
+        [
+            *(str(result[name]) for name in ("set", "texts", "traps", "claims")),
+            *(share(result[name]) for name in ("precision", "recall")),
+            str(result["traps fallen into"]),
+            share(result["of encoding"]),
+        ]
+        for result in results
+    ]
+    return Table("What texts claim", head, rows)
+
+
+def of_drift(result: Mapping[str, Any], summary: Mapping[str, Mapping[str, float]]) -> Table:
+    """Return what each method takes for true after the last session."""
+    names = ("right", "wrong", "resurrected", "missing")
+    rows = [[method, *(share(found[name]) for name in names)] for method, found in summary.items()]
+    rows[0].append(share(summary["facts"]["lost"]))
+    title = f"{result['people']} people, after {result['sessions']} sessions: shares of the facts stated"
+    return Table(title, ["", "right now", "wrong now", "of these an old value", "missing", "old values lost"],
+                 [[*row, *[""] * (6 - len(row))] for row in rows])  # fmt: skip
+
+
 def of_half(items: int, results: Sequence[Mapping[str, Any]]) -> Table:
     """Return what is left of a memory in each state."""
     rows = []
