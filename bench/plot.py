@@ -149,7 +149,8 @@ def draw_peers(results: Sequence[Mapping[str, Any]], path: Path) -> None:
         )
         for panel, size in zip(axes[0], sizes, strict=True):
             _times(panel, sorted((r for r in done if r["items"] == size), key=lambda r: -r["p50"]))
-            _title(panel, f"{size:,} records", "ms for a question, p50 to p95; filled: searches words and vectors")
+            _title(panel, f"{size:,} records", "ms, p50 to p95; filled: words and vectors")
+        axes[0][0].set_xlim(min(r["p50"] for r in done) / 4, max(r["p95"] for r in done) * 2)
         figure.savefig(path)
         pyplot.close(figure)
 
@@ -164,7 +165,6 @@ def _times(panel: Any, results: Sequence[Mapping[str, Any]]) -> None:
         panel.annotate(f"{result['p50']:,.1f}", (result["p50"], height), (-9, 0), textcoords="offset points",
                        ha="right", va="center", color=colour, fontweight="bold" if ours else "normal")  # fmt: skip
     panel.set(xscale="log", yticks=range(len(results)), ylim=(-0.6, len(results) - 0.4))
-    panel.set_xlim(left=min(result["p50"] for result in results) / 3)
     panel.set_yticklabels([result["peer"] for result in results])
     panel.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}")
     panel.grid(axis="x", color=FAINT, linewidth=0.8)
