@@ -193,12 +193,3 @@ def _held(fact: Fact, as_of: int) -> bool:
 def _order(fact: Fact) -> tuple[object, ...]:
     since = fact.valid_from.timestamp() if fact.valid_from else float("-inf")
     return (fact.predicate, fact.status not in ("current", "contested"), -since, fact.object)
-
-
-def contested(facts: Iterable[Fact]) -> Mapping[tuple[str, str], list[Fact]]:
-    """Return what is contested, by subject and predicate."""
-    found: dict[tuple[str, str], list[Fact]] = defaultdict(list)
-    for fact in facts:
-        if fact.status == "contested":
-            found[fact.subject, fact.predicate].append(fact)
-    return found

@@ -145,7 +145,7 @@ def refreshed(roster: Roster, connection: Connection) -> Roster:
     """
     clock, erased = clocks(connection)
     if erased != roster.erased:  # since the roster was read, or since this state, which another thread has left behind
-        roster = replace(empty(), erased=erased)
+        roster = empty()
     if clock <= roster.clock:
         return roster
     if not len(roster.id):

@@ -200,7 +200,7 @@ def by_facts(person: Person, memory: Memory, _: Written) -> Counter[str]:
     found: Counter[str] = Counter()
     for predicate, value in person.now.items():
         about = [fact for fact in known if fact.predicate == predicate]
-        current = [fact.object for fact in about if fact.status == "current" and fact.holds]
+        current = [fact.object for fact in about if _now(fact)]
         found.update([_verdict(current[0] if current else "", value, person.before[predicate])])
         for old in person.before[predicate]:
             found["old"] += 1
