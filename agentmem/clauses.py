@@ -200,21 +200,20 @@ _TURNED = (
     (
         compiled(
             r"""
-        ^(?P<o>[\w' -]{2,40}?) (?:is|are) (?:still )?my (?P<a>favou?rite [\w-]+(?: [\w-]+)?|(?:native|
-        first) language|mother tongue)$
+        ^(?P<o>[\w' -]{2,40}?) (?:is|are) (?:still )?(?P<w>my|[A-Z]\w+['’]s) (?P<a>favou?rite [\w-]+(?: [\w-]+)?|
+        (?:native|first) language|mother tongue)$
     """,
             re.I,
         ),
-        r"my \g<a> is \g<o>",
+        r"\g<w> \g<a> is \g<o>",
     ),
     (
         compiled(rf"""
-        ^(?:(?:everyone|everybody|people|friends|my friends|they|you can|please|just|
-        but) )*calls? me (?P<o>{_NAME})$
-    """),
+            ^(?i:(?:(?:everyone|everybody|people|friends|my friends|they|you can|please|just|still|
+            but) )*calls? me) (?P<o>{_NAME})
+        """),
         r"I go by \g<o>",
     ),
-    (compiled(rf"^(?i:everyone|everybody|people|friends) (?:just |still )?calls? me (?P<o>{_NAME})"), r"I go by \g<o>"),
     (compiled(rf"^(?i:home for me|my home|home) (?:is|has been) (?:in )?(?P<o>{_NAME})"), r"I live in \g<o>"),
     (compiled(r"^(?P<o>vegan|vegetarian|pescatarian|coeliac|celiac) (?:here|household)\b.*", re.I), r"I am \g<o>"),
     (

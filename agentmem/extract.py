@@ -14,9 +14,7 @@ from typing import NamedTuple
 from .clauses import Clause, clauses
 from .forms import (
     ATTRIBUTES,
-    CALL_ME,
     DRINK,
-    FAVOURITE,
     FORMS,
     HAS_PERSON,
     INTRODUCED,
@@ -76,14 +74,8 @@ def _of(clause: Clause) -> Iterator[Claim]:
     if match := IS_PERSON.match(clause.whole):
         yield _person(made, match, SAID)
         return
-    if match := FAVOURITE.match(clause.whole):
-        whose = "I" if match["mine"].lower() == "my" else match["whose"]
-        yield made._replace(subject=whose, predicate=_spelt(match["a"]), object=_plain(match["o"]))
-        return
-    if match := CALL_ME.search(clause.whole) or INTRODUCED.match(clause.whole):
-        yield made._replace(
-            predicate="name" if match.re is INTRODUCED else "called", object=_plain(match[match.lastgroup or "o"])
-        )
+    if match := INTRODUCED.match(clause.whole):
+        yield made._replace(predicate="name", object=_plain(match["o"] or match["o2"]))
         return
     if match := ATTRIBUTES.match(clause.says):
         yield from _attribute(made, _spelt(match["a"]), _plain(match["o"]))

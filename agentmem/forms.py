@@ -310,9 +310,6 @@ ATTRIBUTES = compiled(
     """,
     re.IGNORECASE,
 )
-FAVOURITE = compiled(
-    r"^(?P<o>[\w' -]{2,40}?) (?:is|are) (?P<mine>my|(?P<whose>[A-Z]\w+)['’]s) (?P<a>favou?rite [\w-]+(?: [\w-]+)?)$"
-)
 PERSON = compiled(
     rf"""
         \b(?i:my|our) (?i:older |younger |little |big |elder |eldest |youngest |twin |half-|new |best |
@@ -336,12 +333,6 @@ IS_PERSON = compiled(
         ^(?P<n>(?:(?:Dr|Mr|Mrs|Ms)\.? )?[A-ZÀ-ÖØ-Þ][\w'’-]+(?: [A-ZÀ-ÖØ-Þ][\w'’-]+)?)(?:,| (?:is|was)) (?i:my|
         our) (?i:older |
         younger |little |big |twin |new |best |old )?(?P<r>(?i:{RELATION}))\b(?! \w*['’]s)
-    """
-)
-CALL_ME = compiled(
-    rf"""
-        \b(?i:(?:you can |please |just )*call(?:s)? me|(?:everyone|everybody|people|friends|my friends|
-        they) (?:just )?calls? me) (?P<o>{_NAME})
     """
 )
 INTRODUCED = compiled(

@@ -41,6 +41,9 @@ STATED = {
     "Teal is my favourite colour.": ["I: favourite colour Teal"],
     "I'm 41, how much sleep do I need?": ["I: age 41"],
     "I'm a plumber, but if I won the lottery I'd stop.": ["I: works as plumber"],
+    "Please call me Kit.": ["I: called Kit"],
+    "My friends call me Kit.": ["I: called Kit"],
+    "Tartu is Juri's favourite town.": ["Juri: favourite town Tartu"],
     "i live in tartu": ["I: lives in Tartu"],
 }  # fmt: skip
 
