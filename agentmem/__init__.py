@@ -7,17 +7,17 @@ agentmem: a memory for AI agents that is one SQLite file and one import.
     days        names of days, weeks, months and years → days
     predicates  what people say of themselves and of each other
     phrases     the forms of words that name a time
-    clauses     a text, cut into what it asserts
+    candidates  what an LLM finds in turns, checked
+    marks       word vectors → the stretches of a text that state something
     scope       who may see what, as one SQL predicate
     times       text → the times that it speaks of
-    forms       the forms of words that state something of somebody
     traits      what ranking asks of a text beside its words
     draft       what a caller hands in, checked
-    encoder     text → vectors
+    encoder     text → vectors and marks
     db          the file: open, read, write, migrate
     rank        candidates' signals → one score
     pack        hits → a block of text for a prompt
-    extract     a text → the claims that it makes
+    extract     a text and its marks → the claims that it makes
     exports     the shapes of other programs' exports
     store       records: write, read, revise, forget
     search      the tables of vectors, codes, traits and times
@@ -34,6 +34,7 @@ agentmem: a memory for AI agents that is one SQLite file and one import.
     recall      query → ranked row ids
     opened      an open file: its clock, encoder, index, and its care
     knowing     the verbs about facts
+    relating    the verbs about entities and what leads from one to another
     memory      Memory: the verbs
     aio         AsyncMemory
     doors/      ways in: the command line
@@ -44,12 +45,13 @@ Imports go down this list, never up.
 from .aio import AsyncMemory
 from .errors import AgentmemError, ImportFormatError, ModelError, NotFoundError, OpenError, StorageError
 from .memory import Memory
-from .records import Context, Erasure, Fact, Hit, ImportReport, Record, Stats
+from .records import Context, Entity, Erasure, Fact, Hit, ImportReport, Record, Related, Stats
 
 __all__ = [
     "AgentmemError",
     "AsyncMemory",
     "Context",
+    "Entity",
     "Erasure",
     "Fact",
     "Hit",
@@ -60,6 +62,7 @@ __all__ = [
     "NotFoundError",
     "OpenError",
     "Record",
+    "Related",
     "Stats",
     "StorageError",
 ]

@@ -9,18 +9,26 @@ claims are forgotten.  Functions take a connection that `Database.read` or `Data
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
+from . import candidates
 from .db import Connection
-from .predicates import RELATIONS
+from .predicates import FORMER, HINT, RELATION, RELATIONS
+from .records import Row
 from .scope import Predicate
+from .words import STOPWORDS
+
+if TYPE_CHECKING:  # numpy
+    from .marks import Mark
 
 CORRECTION = "correction"  # kind of a record by which a person says what is so; its metadata has the claim
-LATELY = 100  # claims that are looked through
+STEPS = 3  # from one name to another
+QUERY_WORDS, NAME_WORDS = 40, 3  # of a query that are looked at, and of a name
+LATELY = 100  # claims that are looked through, of one predicate or by one speaker
 SELF = ""  # key of the user, where nobody is named
-NAMING = ("name", "called", *RELATIONS)  # predicates that say that two names mean one
 
 
 class Made(NamedTuple):
@@ -44,6 +52,8 @@ class Said(NamedTuple):
     key: str  # of the object
     holds: bool
     ended: bool
+    own: bool  # said by the subject itself
+    hint: bool  # too unsure to be known: it casts doubt on what is
     confidence: float
     at: int  # UTC ms, from when it holds or no longer holds
     recorded_at: int  # UTC ms
@@ -61,9 +71,17 @@ def key(name: str) -> str:
     return " ".join(words[1:] if len(words) > 1 and words[0] in ("the", "a", "an") else words)
 
 
-def of(text: str, *, role: str, speaker: str | None, kind: str, metadata: str) -> list[Made]:
+def evident(role: str, kind: str) -> bool:
+    """Return whether what a record of that role and kind states is evidence, so that it is to be marked."""
+    return role == "user" and kind != CORRECTION
+
+
+def of(text: str, marks: Sequence[Mark], *, role: str, speaker: str | None, kind: str, metadata: str) -> list[Made]:
     """
     Return the claims of a record.
+
+    Args:
+        marks: of its indexed text, which begins with the speaker's name.
 
     What an assistant, a system or a tool says is no evidence: it may repeat what it was told, or got wrong.
     """
@@ -73,40 +91,43 @@ def of(text: str, *, role: str, speaker: str | None, kind: str, metadata: str) -
             return []  # a record of that kind by somebody else
         subject, predicate, object, holds, ended = given
         return [Made(subject, predicate, object, holds, ended, own=False, confidence=1.0)]
-    if role != "user":
+    if not evident(role, kind):
         return []
-    from .extract import claims  # its patterns take 0.05 s: only those who write pay for them
+    from .extract import claims  # numpy, which the encoder has loaded already
+    from .marks import behind
 
     me = key(speaker or SELF)
+    found = candidates.kept(metadata, text)
+    stated = behind(marks, len(Row(0, speaker, text).indexed_text) - len(text))
+    made = claims(text, stated, found)
     return [
-        Made(
-            key_of(made.subject, me),
-            made.predicate,
-            made.object,
-            made.holds,
-            made.ended,
-            made.subject == "I",
-            made.confidence,
-        )
-        for made in claims(text)
+        Made(key_of(each.subject, me), *each[1:5], own=each.subject == "I", confidence=each.confidence) for each in made
     ]
 
 
-def key_of(subject: str, me: str) -> str:
-    """Return the key of whom a text calls *subject*; *me* is the speaker's."""
+def key_of(subject: str, me: str = SELF) -> str:
+    """
+    Return the key of whom a text calls *subject*; *me* is the speaker's.
+
+    "my sister Mel" of Ana is "ana's sister mel", not "mel": there may be another.
+    """
     if subject == "I":
         return me
     if subject.startswith("my "):
-        relation, _, name = subject[3:].partition(" ")
-        for known in RELATIONS:  # of several words, too: "best friend"
-            if subject[3:].startswith(known) and len(known) > len(relation):
-                relation, name = known, subject[3 + len(known) :].strip()
-        return key(name) if name else f"{me}'s {relation}"
+        words = subject[3:].split()
+        for place, word in enumerate(words):
+            if word.endswith(("'s", "’s")) or word in FORMER:
+                break  # "my sister's boss" and "my old boss" are not my boss
+            if word in RELATION:  # "my best friend Mel"
+                name = " ".join(words[place + 1 :])
+                return f"{me}'s {RELATION[word]} {key(name)}".strip()
+        return f"{me}'s {' '.join(words)}"
     return key(subject)
 
 
 def index(connection: Connection, id: int, made: Iterable[Made]) -> None:
-    """Write the claims of the record with row id *id*."""
+    """Write the claims of the record with row id *id*, in the place of those that it had."""
+    unindex(connection, [id])
     for number, claim in enumerate(made):
         connection.execute(
             """insert into claims
@@ -123,11 +144,9 @@ def unindex(connection: Connection, ids: Sequence[int]) -> None:
         connection.execute("delete from claims where record = ?", (id,))
 
 
-def rebuild(connection: Connection, rows: Iterable[tuple[int, Mapping[str, Any]]]) -> None:
-    """Read the claims again from *rows*, row id and what `of` takes, which are all."""
+def clear(connection: Connection) -> None:
+    """Take out every claim: they are read again with the records' vectors."""
     connection.execute("delete from claims")
-    for id, row in rows:
-        index(connection, id, of(**row))
 
 
 def speakers(connection: Connection, seen: Predicate) -> list[str]:
@@ -141,23 +160,116 @@ def speakers(connection: Connection, seen: Predicate) -> list[str]:
     return [row[0] for row in rows]
 
 
-def said(
-    connection: Connection, seen: Predicate, subjects: Sequence[str] | None, predicates: Sequence[str] | None
-) -> list[Said]:
-    """Return what the records that *seen* sees claim of *subjects*, in any order; None is of all."""
-    which = "" if subjects is None else "c.subject in (select value from json_each(:subjects)) and"
-    which += "" if predicates is None else " c.predicate in (select value from json_each(:predicates)) and"
+class Stated(NamedTuple):
+    """A claim of a record, without who said it when."""
+
+    uid: str  # of the record
+    subject: str  # key
+    predicate: str
+    key: str  # of the object
+    holds: bool
+
+
+def stated(connection: Connection, uids: Sequence[str]) -> list[Stated]:
+    """Return what the records *uids* claim, in their order."""
     rows = connection.execute(
-        f"""select c.subject, c.predicate, c.object, c.object_key, c.holds, c.ended, c.confidence * r.confidence,
-                ifnull(r.occurred_at, r.recorded_at), r.recorded_at, r.valid_to, ifnull(r.position, 0), r.uid, r.trust,
-                r.kind = :correction
-            from claims as c join records as r on r.id = c.record
-            where {which} {seen.sql}""",
-        {
-            **seen.bindings,
-            "subjects": json.dumps(subjects),
-            "predicates": json.dumps(predicates),
-            "correction": CORRECTION,
-        },
+        """select r.uid, c.subject, c.predicate, c.object_key, c.holds
+           from json_each(?) as asked join records as r on r.uid = asked.value join claims as c on c.record = r.id
+           where c.confidence >= ? order by asked.key, c.number""",
+        (json.dumps(list(uids)), HINT),
+    )
+    return [Stated(*row) for row in rows]
+
+
+def naming(connection: Connection, seen: Predicate, keys: Sequence[str]) -> list[Said]:
+    """
+    Return the claims that say who one of *keys* is: his names, and of whom he is the sister or boss.
+
+    Args:
+        keys: names, and roles as "ana's sister".  Looks some steps far: from "mel" to "ana's sister", and to whom else
+            Ana has for a sister.
+    """
+    found: dict[tuple[str, str, str], Said] = {}
+    known, waiting = set(keys), set(keys)
+    for _ in range(STEPS):
+        roles = {
+            (whose, role.split()[0]) for whose, of, role in (key.rpartition("'s ") for key in waiting) if of and role
+        }
+        rows = _read(connection, seen, _OF_NAMES, {"keys": json.dumps(sorted(waiting)), "relations": _RELATIONS})
+        for whose, role in roles:
+            where = {"whose": whose, "role": role}
+            rows += _read(connection, seen, "c.subject = :whose and c.predicate = :role and", where, last=LATELY)
+        found.update({(claim.uid, claim.subject, claim.key): claim for claim in rows})
+        waiting = {name for claim in rows for name in _names(claim)} - known
+        known |= waiting
+        if not waiting:
+            break
+    return list(found.values())
+
+
+_RELATIONS = json.dumps(sorted(RELATIONS))
+_OF_NAMES = """
+    (c.subject in (select value from json_each(:keys)) and c.predicate in ('name', 'called')
+     or c.object_key in (select value from json_each(:keys)) and c.predicate in ('name', 'called')
+     or c.object_key in (select value from json_each(:keys))
+        and c.predicate in (select value from json_each(:relations))) and"""
+
+
+def _names(claim: Said) -> Sequence[str]:
+    """Return what a claim says to be one: two names; or a role, who has it, and both."""
+    if claim.predicate not in RELATIONS:
+        return claim.subject, claim.key
+    role = f"{claim.subject}'s {claim.predicate}"
+    return role, claim.key, f"{role} {claim.key}"
+
+
+def said(
+    connection: Connection, seen: Predicate, subjects: Sequence[str], predicates: Sequence[str] | None
+) -> list[Said]:
+    """Return what the records that *seen* sees claim of *subjects*, in any order."""
+    which = "c.subject in (select value from json_each(:subjects)) and"
+    which += "" if predicates is None else " c.predicate in (select value from json_each(:predicates)) and"
+    return _read(connection, seen, which, {"subjects": json.dumps(subjects), "predicates": json.dumps(predicates)})
+
+
+def lately(connection: Connection, seen: Predicate, subjects: Sequence[str], predicates: Iterable[str]) -> list[Said]:
+    """Return what `said` does, of each predicate the last few that were taken in: as many as a prompt can show."""
+    found: list[Said] = []
+    for subject in subjects:
+        for predicate in predicates:
+            found += _read(
+                connection,
+                seen,
+                "c.subject = :subject and c.predicate = :predicate and",
+                {"subject": subject, "predicate": predicate},
+                last=LATELY,
+            )
+    return found
+
+
+def with_object(connection: Connection, seen: Predicate, keys: Sequence[str]) -> list[Said]:
+    """Return what the records that *seen* sees claim of anybody with one of *keys* for an object, newest first."""
+    which = "c.object_key in (select value from json_each(:keys)) and"
+    found = _read(connection, seen, which, {"keys": json.dumps(list(keys))})
+    return sorted(found, key=lambda claim: (-claim.at, claim.uid))
+
+
+def names_in(text: str) -> list[str]:
+    """Return the keys that *text* may name: its runs of up to three words that do not end in words of the grammar."""
+    words = re.findall(r"\w+(?:['’.-]\w+)*", key(text))[:QUERY_WORDS]
+    runs = [words[at : at + size] for size in range(1, NAME_WORDS + 1) for at in range(len(words) - size + 1)]
+    return list(dict.fromkeys(" ".join(run) for run in runs if not {run[0], run[-1]} & STOPWORDS))
+
+
+def _read(
+    connection: Connection, seen: Predicate, which: str, bindings: dict[str, str], *, last: int = -1
+) -> list[Said]:
+    rows = connection.execute(
+        f"""select c.subject, c.predicate, c.object, c.object_key, c.holds, c.ended, c.own,
+                c.confidence < {HINT}, c.confidence * r.confidence, ifnull(r.occurred_at, r.recorded_at),
+                r.recorded_at, r.valid_to, ifnull(r.position, 0), r.uid, r.trust, r.kind = :correction
+            from claims as c cross join records as r on r.id = c.record -- cross: begin with the claims
+            where {which} {seen.sql} {"order by c.record desc limit :last" if last >= 0 else ""}""",
+        {**seen.bindings, **bindings, "correction": CORRECTION} | ({"last": last} if last >= 0 else {}),
     )
     return [Said(*row) for row in rows]

@@ -121,12 +121,12 @@ def rebuild(db: Database, encoder: Encoder, progress: Callable[[int, int], None]
     Args:
         progress: called with how many records are encoded, and how many there are.
     """
-    from .encoder import encode  # numpy, which the encoder has loaded already
+    from .encoder import read  # numpy, which the encoder has loaded already
 
     with db.transaction() as connection:
         fulltext.rebuild(connection, store.every_row(connection))
         search.rebuild_traits(connection, store.every_row(connection))
-        claims.rebuild(connection, store.everything_said(connection))
+        claims.clear(connection)
         db.mark_erased(connection, db.stamp(connection))
         search.clear_vectors(connection)
         db.set_encoder_id(connection, encoder.id)
@@ -134,10 +134,17 @@ def rebuild(db: Database, encoder: Encoder, progress: Callable[[int, int], None]
         rows = list(search.without_vectors(connection))
     done = 0
     for batch in batches(rows, BATCH):
-        encodings = encode(encoder, [row.indexed_text for row in batch])
+        ids = [row.id for row in batch]
+        with db.read() as connection:
+            said = store.said(connection, ids)
+        stated = [row.id in said and claims.evident(said[row.id]["role"], said[row.id]["kind"]) for row in batch]
+        found = read(encoder, [row.indexed_text for row in batch], stated)
         with db.transaction() as connection:
-            for row, encoding in zip(batch, encodings, strict=True):
-                search.write_vectors(connection, row.id, encoding.quantised, encoding.codes)
+            said = store.said(connection, ids)  # again: some may have been forgotten meanwhile
+            for row, (encoding, marks) in zip(batch, found, strict=True):
+                if row.id in said:
+                    search.write_vectors(connection, row.id, encoding.quantised, encoding.codes)
+                    claims.index(connection, row.id, claims.of(marks=marks, **said[row.id]))
         done += len(batch)
         if progress is not None:
             progress(done, len(rows))

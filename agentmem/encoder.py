@@ -1,7 +1,8 @@
 """
 Text → vectors: the shipped int8 all-MiniLM-L6-v2.  The one module that knows onnxruntime and tokenizers.
 
-One forward pass gives the pooled sentence vector and one vector per token.  A text is encoded alone, never in a
+One forward pass gives the pooled sentence vector and one vector per token; on top of it a tagger marks what a text
+states, see `marks`.  A text is encoded alone, never in a
 batch: the int8 graph takes one activation scale per call, so in a batch a text's vector would depend on its
 neighbours.  Texts run side by side on threads instead.
 
@@ -27,13 +28,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ModelError
+from .marks import Mark, Scores, distances, features, marks, words
 from .words import STOPWORDS
 
 WIDTH = 384  # components of a vector
 CODE_BYTES = WIDTH // 8  # of one token's 1-bit code
-MODEL_FILE, TOKENIZER_FILE = "minilm-l6-v2-int8.onnx", "tokenizer.json"
-CHECKSUMS = {  # sha256; models/build.py makes the same bytes again
-    MODEL_FILE: "d00b9424abbb1df22949757579ff714ebb9afcb5f36ff25b637120cb98039d32",
+MODEL_FILE, TAGGER_FILE, TOKENIZER_FILE = "minilm-l6-v2-int8.onnx", "tagger-int8.onnx", "tokenizer.json"
+CHECKSUMS = {  # sha256; models/build.py and models/train.py make them
+    MODEL_FILE: "7ee5546387294cd93250d00e929c9111e461c96cbae9bb8a69dff3fb792edb97",
+    TAGGER_FILE: "e2248042f15ca7d1a15ecfda9209639f7e48dccf8d76e62f53de5fff696d7a07",
     TOKENIZER_FILE: "32d70b45ea2679485328eafb8a5a94dcc9fbaadaf0c92b7ca06fe5684a4b8389",
 }
 UNKNOWN = 100  # id of [UNK]
@@ -95,13 +98,16 @@ class MiniLM:
         threads: how many texts are encoded side by side; default is the number of cores.
     """
 
-    id = f"minilm-l6-v2-int8/{CHECKSUMS[MODEL_FILE][:16]}"
+    # Of the vectors, not of the file: an output was added since, and every vector is the same.
+    id = "minilm-l6-v2-int8/d00b9424abbb1df2"
 
     def __init__(self, folder: str | os.PathLike[str] | None = None, *, threads: int | None = None) -> None:
         self._folder = Path(folder) if folder is not None else _shipped_folder()
         self._threads = threads or os.cpu_count() or 1
         self._lock = threading.Lock()
         self._session: Any = None
+        self._tagging: Any = None
+        self._predicates: list[str] = []  # that the tagger knows
         self._tokenizer: Any = None
         self._whole: Any = None  # the same without a limit, to count by
         self._plain: NDArray[np.bool_] | None = None  # by token id: carries no subject of its own
@@ -124,17 +130,31 @@ class MiniLM:
 
         Source: all-MiniLM-L6-v2 (Reimers & Gurevych 2019, Sentence-BERT; Wang et al. 2020, MiniLM).
         """
+        return [encoding for encoding, _ in self._map([(text, False, len(texts) > 1) for text in texts])]
+
+    def read(self, texts: Sequence[str], stated: Sequence[bool]) -> list[tuple[Encoding, tuple[Mark, ...]]]:
+        """Encode *texts* as `encode` does, to be stored, and mark what those state that are *stated*."""
+        return self._map([(text, marked, True) for text, marked in zip(texts, stated, strict=True)])
+
+    def words(self, text: str) -> tuple[list[tuple[int, int]], NDArray[np.float32]]:
+        """Return the places of the n words of *text*, and (n, 774) what the tagger reads of them."""
         self._load()
-        if len(texts) == 1 or self._threads == 1:
-            return [self._encode_one(text) for text in texts]
+        pieces = self._tokenizer.encode(text[:MAX_CHARS])
+        _, hidden, middle = self._session.run(None, {"input_ids": np.array(pieces.ids, np.int64)[None]})
+        return _words(text, pieces, hidden[0], middle[0])
+
+    def _map(self, tasks: Sequence[tuple[str, bool, bool]]) -> list[tuple[Encoding, tuple[Mark, ...]]]:
+        self._load()
+        if len(tasks) == 1 or self._threads == 1:
+            return [self._read_one(task) for task in tasks]
         with self._lock:
             if self._pool is None or self._pid != os.getpid():
                 self._pool, self._pid = ThreadPoolExecutor(self._threads, "agentmem-encoder"), os.getpid()
             pool = self._pool
         # The longest first: whoever comes last must not be left alone with a long one.
-        order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
-        encodings = dict(zip(order, pool.map(self._encode_to_store, [texts[i] for i in order]), strict=True))
-        return [encodings[i] for i in range(len(texts))]
+        order = sorted(range(len(tasks)), key=lambda i: -len(tasks[i][0]))
+        found = dict(zip(order, pool.map(self._read_one, [tasks[i] for i in order]), strict=True))
+        return [found[i] for i in range(len(tasks))]
 
     def count_tokens(self, text: str) -> int:
         """
@@ -154,21 +174,31 @@ class MiniLM:
         unknown = (end - start for (start, end), id in zip(encoded.offsets, encoded.ids, strict=True) if id == UNKNOWN)
         return int(len(encoded.ids) + sum(length // 2 for length in unknown))
 
-    def _encode_to_store(self, text: str) -> Encoding:
-        encoding = self._encode_one(text)
-        _ = encoding.quantised, encoding.codes  # made here, side by side, and not later one by one
-        return encoding
-
-    def _encode_one(self, text: str) -> Encoding:
-        ids = np.array(self._tokenizer.encode(text[:MAX_CHARS]).ids, np.int64)
-        pooled, hidden = self._session.run(None, {"input_ids": ids[None]})  # (1, 384), (1, s, 384)
+    def _read_one(self, task: tuple[str, bool, bool]) -> tuple[Encoding, tuple[Mark, ...]]:
+        text, marked, stored = task
+        text = text[:MAX_CHARS]
+        pieces = self._tokenizer.encode(text)
+        ids = np.array(pieces.ids, np.int64)
+        pooled, hidden, middle = self._session.run(None, {"input_ids": ids[None]})  # (1, 384), (1, s, 384) twice
         assert self._plain is not None
         content = np.flatnonzero(~self._plain[ids])
         if not content.size:
             content = np.arange(1, len(ids) - 1)  # "Who is he?" is stopwords only, yet a question
         tokens = hidden[0][content]  # (t, 384)
         tokens /= np.maximum(np.linalg.norm(tokens, axis=1, keepdims=True), 1e-12)
-        return Encoding(pooled[0], tokens, _is_latin(text[:MAX_CHARS]))
+        encoding = Encoding(pooled[0], tokens, _is_latin(text))
+        if stored:
+            _ = encoding.quantised, encoding.codes  # made here, side by side, and not later one by one
+        return encoding, self._marks(text, pieces, hidden[0], middle[0]) if marked and encoding.known else ()
+
+    def _marks(
+        self, text: str, pieces: Any, hidden: NDArray[np.float32], middle: NDArray[np.float32]
+    ) -> tuple[Mark, ...]:
+        spans, read = _words(text, pieces, hidden, middle)
+        if not spans:
+            return ()
+        scores = self._tagger().run(None, {"words": read, "distances": distances(len(spans))})
+        return marks(text, spans, Scores(*scores), self._predicates)
 
     def _load_tokenizer(self) -> None:
         with self._lock:
@@ -189,14 +219,24 @@ class MiniLM:
         with self._lock:
             if self._session is not None:
                 return
-            import onnxruntime  # 0.05 s, and only a recall or a write needs it
+            self._session = _session(self._folder / MODEL_FILE)
 
-            data = _read(self._folder / MODEL_FILE)
-            options = onnxruntime.SessionOptions()
-            # One thread a call: with other load on the machine two spin-wait for each other (4–10 ms against 1.3–2.7).
-            options.intra_op_num_threads = 1
-            options.inter_op_num_threads = 1
-            self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    def _tagger(self) -> Any:
+        """Return the tagger, which only a write of what somebody states needs."""
+        with self._lock:
+            if self._tagging is None:
+                self._tagging = _session(self._folder / TAGGER_FILE)
+                self._predicates = self._tagging.get_modelmeta().custom_metadata_map["predicates"].split("|")
+            return self._tagging
+
+
+def _words(
+    text: str, pieces: Any, hidden: NDArray[np.float32], middle: NDArray[np.float32]
+) -> tuple[list[tuple[int, int]], NDArray[np.float32]]:
+    """Return what `MiniLM.words` does; *pieces* is the tokenizer's Encoding."""
+    places = words(pieces.word_ids)
+    spans = [(pieces.offsets[first][0], pieces.offsets[end - 1][1]) for first, end in places]
+    return spans, features(text, spans, places, middle, hidden)
 
 
 def _is_latin(text: str) -> bool:
@@ -232,10 +272,30 @@ def encode(encoder: Encoder, texts: Sequence[str]) -> list[Encoding]:
     return encodings
 
 
+def read(encoder: Encoder, texts: Sequence[str], stated: Sequence[bool]) -> list[tuple[Encoding, tuple[Mark, ...]]]:
+    """Encode *texts* with *encoder*, and mark what those state that are *stated*: that the shipped one does always."""
+    if isinstance(encoder, MiniLM) and type(encoder).encode is MiniLM.encode:
+        return encoder.read(texts, stated)
+    encodings = encode(encoder, texts)
+    asked = [text for text, marked in zip(texts, stated, strict=True) if marked]
+    found = iter(shared().read(asked, [True] * len(asked)) if asked else [])
+    return [(encoding, next(found)[1] if marked else ()) for encoding, marked in zip(encodings, stated, strict=True)]
+
+
 def _shipped_folder() -> Path:
     """The wheel carries the model inside the package; a checkout keeps it beside."""
     inside = Path(__file__).parent / "models"
     return inside if inside.is_dir() else Path(__file__).parent.parent / "models"
+
+
+def _session(path: Path) -> Any:
+    import onnxruntime  # 0.05 s, and only a recall or a write needs it
+
+    options = onnxruntime.SessionOptions()
+    # One thread a call: with other load on the machine two spin-wait for each other (4–10 ms against 1.3–2.7).
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(_read(path), options, providers=["CPUExecutionProvider"])
 
 
 def _read(path: Path) -> bytes:

@@ -1,44 +1,82 @@
 """
-A text → the claims that it makes: whose, what, whether it holds.  Without an LLM.
+A text and its marks → the claims that it makes: whose, what, whether it holds.  Without an LLM.
 
-Pure, English, by rule: `clauses` cuts the text, `forms` has the forms of words.  A claim says what its sentence
-says and no more.  Precision before recall: what no form fits stays what it is, a sentence that recall finds.
+The tagger has marked what is stated (see `marks`); here a mark becomes a claim with a subject's name.  What everybody
+has one of and few speak of ("my shoe size is 44") is read by a rule.  Precision before recall: what is not marked
+stays what it is, a sentence that recall finds.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from .clauses import Clause, clauses
-from .forms import (
-    ATTRIBUTES,
-    DRINK,
-    FORMS,
-    HAS_PERSON,
-    INTRODUCED,
-    IS_PERSON,
-    NO_OBJECT,
-    NOT_MEANT,
-    OF_LISTS,
-    PERSON,
-    TRAILING,
-)
-from .predicates import MENTIONED, RELATIONS, SAID, TOLD
+from .candidates import Candidate
+from .marks import Mark
+from .predicates import FORMER, RELATION, SURE, single
+from .words import STOPWORDS
 
 MOST = 24  # claims of one text; what makes more is a list or a form
 LONGEST = 80  # characters of an object
-ATTRIBUTE_NAMES = {"phone number": "phone", "mobile number": "phone", "cell number": "phone", "mobile": "phone",
-                   "cell phone": "phone", "cell": "phone", "mobile phone": "phone", "phone": "phone", "number": "phone",
-                   "e-mail": "email", "email address": "email", "e-mail address": "email", "home address": "address",
-                   "postal address": "address", "full name": "name", "first name": "name", "nickname": "called",
-                   "job": "works as", "profession": "works as", "occupation": "works as", "home town": "comes from",
-                   "hometown": "comes from", "native tongue": "native language", "mother tongue": "native language",
-                   "first language": "native language", "blood group": "blood type",
-                   "zodiac sign": "star sign"}  # fmt: skip
-SPLIT = re.compile(r",? and |, (?:and )?| or ")
-FROM_THE_PAST = re.compile(r"(?:lived|worked|studied|owned|drove|played|spoke) ", re.IGNORECASE)
+GIVEN = 0.7  # of what a model found: it is known to stand in the text, not to be so
+READ = 20_000  # characters of a text that rules look at
+
+_NAMED = {"phone number": "phone", "mobile number": "phone", "cell number": "phone", "mobile": "phone",
+          "cell phone": "phone", "cell": "phone", "mobile phone": "phone", "number": "phone", "e-mail": "email",
+          "email address": "email", "e-mail address": "email", "home address": "address", "postal address": "address",
+          "native tongue": "native language", "mother tongue": "native language", "first language": "native language",
+          "blood group": "blood type", "zodiac sign": "star sign"}  # fmt: skip
+_ATTRIBUTE = (
+    r"favou?rite [\w-]+(?: [\w-]+)?|(?:home |postal )?address|(?:phone|mobile|cell)(?: phone)?(?: number)?|"
+    r"e-?mail(?: address)?|pronouns|(?:native|first) language|(?:native|mother) tongue|blood (?:type|group)|shoe size|"
+    r"height|(?:star|zodiac) sign"
+)
+_STATED = re.compile(
+    rf"(?:^|[.!,;:–—]\s+|\b(?:and|but|so|well|fyi|btw),? )(?P<whose>my|his|her|their|[A-ZÀ-ÖØ-Þ][\w-]+['’]s) "
+    rf"(?P<what>{_ATTRIBUTE}) (?:is|are|has changed to|changed to)(?: now)? (?P<object>[^.!?;\n]+(?:\.\w[^.!?;\n\s]*)*)"
+    r"(?P<end>[.!?;]|$)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_NOT_STATED = re.compile(
+    r"\b(?:not|maybe|perhaps|probably|might|may|would|could|think|guess|if|whether|sure|unless|wish|hope)\b|^(?:so|the|a)$",
+    re.IGNORECASE,
+)
+_LONG = frozenset(["address", "home address", "postal address"])  # may have a comma
+_JOKE = re.compile(r"\b(?:just|only|was) (?:kidding|joking)\b|\bj/?k\b", re.IGNORECASE)
+_TRAILING = re.compile(r"^(?:the|a|an|my|our|some) (?=\S)|[ .,!;:]+$|^[ .,]+", re.IGNORECASE)
+_WITHIN = "-'’/&@._"  # stand inside a word
+_CALLED = re.compile(r",? (?:called|named) |, ")
+_SELF = frozenset(["i", "me", "my", "we", "us", "our", "myself"])
+_PAST = re.compile(  # "I lived in Ghent", and not "I've lived in Ghent"
+    r"(?<!have )(?<!has )(?<!['’]ve )(?<!['’]s )\b(?:lived|worked|studied|drove|owned)\b[^.;:!?]{0,30}\Z", re.IGNORECASE
+)
+_LASTING = frozenset(["lives in", "works at", "works as", "studies", "studies at", "drives", "owns"])
+_PRONOUN = frozenset(["he", "she", "they", "him", "her", "them", "his", "their", "hers", "that one"])
+_POSSESSIVE = re.compile(r"['’]s?$")
+_WORD = re.compile(r"[^\W\d_][\w'’-]*")
+
+
+_OF_ANOTHER = re.compile(r"^\w+ \w+['’]s \w")  # "my sister's boss"
+_NAME = r"[A-ZÀ-ÖØ-Þ][\w’'-]*[\w](?: [A-ZÀ-ÖØ-Þ][\w’'-]*[\w])?"
+_SENTENCE_WORDS = frozenset(
+    ["I", "We", "They", "He", "She", "It", "The", "My", "And", "But", "So", "Then", "This", "That"]
+)
+_BY = r"(?:[Ee]very(?:one|body)|[Pp]eople|[Ww]e|[Tt]hey|[Ff]riends|I|(?:[Mm]y|[Hh]er|[Hh]is) \w+)(?: all)?"
+_ALIASES = [  # long name, short one, in any order
+    re.compile(pattern)
+    for pattern in (
+        rf"\b{_BY} calls? (?P<long>{_NAME}) (?:just )?(?P<short>{_NAME})",
+        rf"(?P<short>{_NAME}),? (?:is|as in|being) short for (?P<long>{_NAME})",
+        rf"(?P<long>{_NAME}),? (?:or )?(?P<short>{_NAME}),? for short",
+        rf"(?P<long>{_NAME}),? (?:or )?(?P<short>{_NAME}),? to (?:\w+ )?(?:friends|family|everyone|us)\b",
+        rf"(?P<long>{_NAME}),? or (?P<short>{_NAME})(?:,)? as (?:{_BY}) (?:calls?|says?)",
+        rf"(?P<short>{_NAME}),? as {_BY} calls? (?P<long>{_NAME})",
+        rf"(?P<short>{_NAME}) is what {_BY} calls? (?P<long>{_NAME})",
+        rf"everyone shortens (?P<long>{_NAME}) to (?P<short>{_NAME})",
+        rf"(?P<short>{_NAME})(?: is|['’]s) (?P<long>{_NAME}) (?:really|actually|in full|on paper)\b",
+    )
+]
 
 
 class Claim(NamedTuple):
@@ -50,101 +88,133 @@ class Claim(NamedTuple):
     holds: bool  # False: it is not so, or no longer
     ended: bool  # it was so until then
     confidence: float  # 0..1
-    start: int  # of the sentence in the text
+    start: int  # of the object in the text
     end: int
 
 
-def claims(text: str) -> list[Claim]:
-    """Return what *text* claims, in order, each once."""
-    found: dict[tuple[str, str, str], Claim] = {}
-    for clause in clauses(text):
-        for claim in _of(clause):
-            if 0 < len(claim.object) <= LONGEST and len(found) < MOST:
-                found[claim.subject, claim.predicate, claim.object.lower()] = claim
-    return list(found.values())
+def claims(text: str, marks: Sequence[Mark], found: Sequence[Candidate] = ()) -> list[Claim]:
+    """
+    Return what *text* claims, in order, each once; where it gives two values for one thing, the surer.
+
+    Args:
+        found: what `Memory(extract=…)` found in it.
+    """
+    given = [
+        Claim(who, predicate, object, state == "holds", state == "ended", GIVEN, text.find(object), len(text))
+        for who, predicate, object, state in found
+    ]
+    joke = [match.end() for match in _JOKE.finditer(text[:READ])]
+    marks = [mark for mark in marks if not joke or mark.start > joke[-1]]  # what was said before it was meant as one
+    best: dict[tuple[str, ...], Claim] = {}
+    for claim in sorted(
+        [*_marked(text, marks), *_attributes(text), *_aliases(text), *given], key=lambda claim: -claim.confidence
+    ):
+        one = single(claim.predicate) and claim.holds
+        place = (claim.subject, claim.predicate) if one else (claim.subject, claim.predicate, claim.object.lower())
+        if 0 < len(claim.object) <= LONGEST:
+            best.setdefault(place, claim)
+    return sorted(best.values(), key=lambda claim: (claim.start, claim.predicate))[:MOST]
 
 
-def _of(clause: Clause) -> Iterator[Claim]:
-    """Yield what one clause claims."""
-    made = Claim(
-        clause.who, "", "", clause.holds, clause.ended, TOLD if clause.told else SAID, clause.start, clause.end
-    )
-    if match := PERSON.search(clause.whole):
-        yield _person(made, match, MENTIONED)
-    if match := IS_PERSON.match(clause.whole):
-        yield _person(made, match, SAID)
-        return
-    if match := INTRODUCED.match(clause.whole):
-        yield made._replace(predicate="name", object=_plain(match["o"] or match["o2"]))
-        return
-    if match := ATTRIBUTES.match(clause.says):
-        yield from _attribute(made, _spelt(match["a"]), _plain(match["o"]))
-        return
-    if (match := HAS_PERSON.match(clause.says)) and match["n"]:
-        for name in SPLIT.split(match["n"]):
-            yield made._replace(predicate=match["r"].lower(), object=name)
-    for predicate, form in FORMS:
-        if match := form.match(clause.says):
-            yield from _filled(made, predicate, match, clause)
-            return
+def _marked(text: str, marks: Sequence[Mark]) -> Iterator[Claim]:
+    last: str | None = None  # the other person spoken of last
+    pets: list[Claim] = []
+    for mark in marks:
+        subject = "I" if mark.subject is None else _name(text[slice(*_whole(text, *mark.subject))], last)
+        if subject is None:
+            continue
+        last = last if subject == "I" else subject
+        over = mark.predicate in _LASTING and _PAST.search(text[: mark.start])
+        state = mark.state == "holds" and not over, mark.state == "ended" or bool(over)
+        object = _plain(text[slice(*_whole(text, mark.start, mark.end))])
+        if not _says_something(object):
+            continue
+        claim = Claim(subject, mark.predicate, object, *state, SURE * mark.confidence, mark.start, mark.end)
+        if claim.predicate == "pet":
+            pets.append(claim._replace(object=_CALLED.sub(" ", claim.object)))
+        else:
+            yield claim
+    yield from _pets(pets)
 
 
-def _person(made: Claim, match: re.Match[str], sure: float) -> Claim:
-    """Return who somebody is to the speaker."""
-    return made._replace(
-        subject="I", predicate=match["r"].lower(), object=match["n"], holds=True, ended=False, confidence=sure
-    )
+def _whole(text: str, start: int, end: int) -> tuple[int, int]:
+    """Widen a stretch to whole words, as people write them: "Hyun-woo", "she/her", "b.ward@example.com"."""
+    while start > 1 and (text[start - 1].isalnum() or (text[start - 1] in _WITHIN and text[start - 2].isalnum())):
+        start -= 1
+    while end + 1 < len(text) and (text[end].isalnum() or (text[end] in _WITHIN and text[end + 1].isalnum())):
+        if text[end] in "'’" and text[end + 1 : end + 3].rstrip(" .,!?") == "s":
+            break  # "Tom's"
+        end += 1
+    return start, end + (end < len(text) and text[end].isalnum())
 
 
-def _attribute(made: Claim, noun: str, object: str) -> Iterator[Claim]:
-    if noun == "name" and made.subject.lower().startswith("my "):  # "my sister's name is Mel"
-        yield made._replace(subject="I", predicate=made.subject[3:], object=object)
-    else:
-        yield made._replace(predicate=ATTRIBUTE_NAMES.get(noun, noun), object=object)
+def _says_something(object: str) -> bool:
+    return any(word.lower() not in STOPWORDS for word in re.findall(r"\w+", object))
 
 
-def _filled(made: Claim, predicate: str, match: re.Match[str], clause: Clause) -> Iterator[Claim]:
-    """Yield what a form of words claims, with what it says is over."""
-    groups = match.groupdict()
-    said = next((groups[name] for name in ("o", "o2", "o3") if groups.get(name)), "")
-    over = next((groups[name] for name in ("over", "over2", "f", "f2") if groups.get(name)), "")
-    relation = made.subject[3:] if made.subject.startswith("my ") and made.subject == made.subject.lower() else ""
-    if predicate == "called" and relation:  # "my dog is called Rex"
-        for name in SPLIT.split(_plain(said)):
-            yield made._replace(
-                subject="I", predicate=relation if relation in RELATIONS else relation.removesuffix("s"), object=name
-            )
-        return
-    if predicate == "switch":
-        predicate = "drinks" if DRINK.search(said) else "uses"
-    elif predicate == "prefers":
-        over = ""
-    if over:
-        yield made._replace(predicate=predicate, object=_plain(over), holds=False, ended=True)
-    if FROM_THE_PAST.match(clause.says) and clause.holds:
-        made = made._replace(holds=False, ended=True)
-    if groups.get("n"):
-        said = f"{said} {groups['n']}"
-    for object in SPLIT.split(said) if predicate in OF_LISTS else [said]:
-        if (predicate not in OF_LISTS or not _says_nothing(predicate, object)) and _plain(object):
-            yield made._replace(predicate=predicate, object=_plain(object))
-    for also, group in (("studies at", "at"), ("works at", "employer"), ("works as", "job")):
-        if groups.get(group):
-            yield made._replace(predicate=also, object=_plain(groups[group]))
+def _pets(said: Sequence[Claim]) -> Iterator[Claim]:
+    """Yield pets, kind before name: "a cat named Miso" and "Miso the cat" are both "cat Miso"."""
+    waiting: Claim | None = None
+    for claim in said:
+        named, is_named = (waiting.object, claim.object) if waiting else ("", "")
+        if (
+            waiting
+            and waiting[:2] + waiting[3:5] == claim[:2] + claim[3:5]
+            and claim.start - waiting.end < 40
+            and named.islower() != is_named.islower()
+        ):
+            both = f"{named} {is_named}" if named.islower() else f"{is_named} {named}"
+            yield claim._replace(object=both, start=waiting.start)
+            waiting = None
+            continue
+        if waiting:
+            yield waiting
+        waiting = claim
+    if waiting:
+        yield waiting
 
 
-def _says_nothing(predicate: str, object: str) -> bool:
-    """Whether it is a turn of phrase: "I love how you explain", "I hate to say it", "allergic to Mondays"."""
-    if predicate == "dislikes" and object.startswith("to "):
-        return True
-    return bool(NO_OBJECT.match(object) or (predicate == "allergic to" and NOT_MEANT.match(object)))
+def _name(said: str, last: str | None) -> str | None:
+    """Return how claims name the person whom a text calls *said*; None is one who cannot be told."""
+    words = [_POSSESSIVE.sub("", word) for word in _WORD.findall(said)]
+    small = [word.lower() for word in words]
+    if not words or small[0] in _PRONOUN or (small == ["the"]):
+        return last
+    if small[0] not in _SELF:
+        return " ".join(words[1:] if small[0] in ("the", "a", "an") else words) or None
+    if len(words) == 1:
+        return "I"
+    relation = next((RELATION[word] for word in small[1:] if word in RELATION), None)
+    named = " ".join(word for word in words[1:] if word[0].isupper() and word.lower() not in RELATION)
+    if relation is None or any(word in FORMER for word in small) or _OF_ANOTHER.search(said):
+        return named or f"my {' '.join(small[1:])}"
+    return f"my {relation} {named}".strip()
 
 
-def _spelt(noun: str) -> str:
-    return noun.lower().replace("favorite", "favourite")
+def _attributes(text: str) -> Iterator[Claim]:
+    """Yield what is said in so many words of what everybody has one of."""
+    for match in _STATED.finditer(text[:READ]):
+        if match["end"] == "?" or _NOT_STATED.search(match["object"]):
+            continue
+        whose = match["whose"].lower()
+        subject = "I" if whose == "my" else None if whose in _PRONOUN else _POSSESSIVE.sub("", match["whose"])
+        what = match["what"].lower().replace("favorite", "favourite")
+        object = match["object"]
+        object = _plain(object if what in _LONG else object.split(", ")[0].split(" and ")[0])
+        if subject:
+            yield Claim(subject, _NAMED.get(what, what), object, True, False, SURE, match.start(), match.end())
+
+
+def _aliases(text: str) -> Iterator[Claim]:
+    """Yield which two names text says to be one's."""
+    for pattern in _ALIASES:
+        for match in pattern.finditer(text[:READ]):
+            if match["long"] != match["short"] and not {match["long"], match["short"]} & _SENTENCE_WORDS:
+                yield Claim(match["long"], "called", match["short"], True, False, SURE, *match.span("short"))
 
 
 def _plain(object: str) -> str:
-    while (shorter := TRAILING.sub("", object.strip())) != object:
+    object = object.strip()
+    while (shorter := _TRAILING.sub("", object)) != object:
         object = shorter
     return object

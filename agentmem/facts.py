@@ -7,21 +7,23 @@ overwritten, the order of arrival does not matter, and what is forgotten takes i
 A subject's claims are gone through in order of their time.  Of a single-valued predicate a later claim of another
 object ends the one before; of the others each object has a time of its own.  Three ranks: what a person corrected by
 hand, what somebody says of himself, what others say.  A lower rank does not end what a higher one said: it is shown as
-contested.
+contested.  So is what a later hint casts doubt on, until it is said again.
 """
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .claims import SELF, Said, key, key_of
-from .predicates import OPPOSITE, RELATIONS, SINGLE, TOLD
+from .claims import SELF, Said, Stated, key, key_of
+from .predicates import COUPLES, MET, OPPOSITE, RELATIONS, TASTES, single
 from .records import Fact, moment_or_none
 
 SUREST = 0.99
 DOUBT = 0.5  # of a contested fact's confidence that is left
+WORD = re.compile(r"\w+(?:['’.-]\w+)*")
 BY_HAND, OWN, BY_OTHERS = 2, 1, 0
 
 
@@ -37,38 +39,52 @@ class _Open:
     evidence: list[Said] = field(default_factory=list)
 
 
-def names_of(subject: str | None, user: Sequence[str], naming: Iterable[Said]) -> list[str]:
+def names_of(subject: str | None, user: Sequence[str], naming: Sequence[Said]) -> list[str]:
     """
     Return every key that means *subject*, its own first.
 
     Args:
         subject: a name, or "my sister"; None is the user.
         user: keys that mean the user.
-        naming: the claims of NAMING.  "Mel is short for Melanie" makes two names one; so does "my sister Mel" of
-            "my sister", where there is no other sister.
+        naming: the claims that `claims.naming` returns.  "Mel is short for Melanie" makes two names one; so does "my
+            sister Mel" of "my sister" where there is no other sister, and of "Mel" where there is no other Mel.
     """
     links: dict[str, set[str]] = defaultdict(set)
-    related: dict[str, set[str]] = defaultdict(set)
+    holders: dict[str, set[str]] = defaultdict(set)  # of a role: names
+    roles: dict[str, set[tuple[str, str]]] = defaultdict(set)  # of a name: whose, what
+    apart: set[frozenset[str]] = {
+        frozenset((claim.subject, claim.key)) for claim in naming if claim.by_hand and not claim.holds
+    }
 
     def link(one: str, other: str) -> None:
-        links[one].add(other)
-        links[other].add(one)
+        if frozenset((one, other)) not in apart:
+            links[one].add(other)
+            links[other].add(one)
 
     for name in user:
         link(SELF, name)
     for claim in naming:
-        if not claim.holds:
+        if not claim.holds or claim.hint:
             continue
         if claim.predicate in RELATIONS:
-            related[f"{claim.subject}'s {claim.predicate}"].add(claim.key)
+            holders[f"{claim.subject}'s {claim.predicate}"].add(claim.key)
+            roles[claim.key].add((claim.subject, claim.predicate))
         else:
             link(claim.subject, claim.key)
-    for role, who in related.items():
-        if len(who) == 1:
-            link(role, *who)
+    for role, names in holders.items():
+        for name in names:
+            if len(names) == 1:
+                link(role, f"{role} {name}")
+            if _one_person(roles[name]):
+                link(name, f"{role} {name}")
     if subject is None or not subject.lower().startswith("my "):
         return _reached([SELF if subject is None else key(subject)], links)
     return _reached([key_of(f"my {subject[3:].lower()}", me) for me in _reached([SELF], links)], links)
+
+
+def _one_person(roles: Collection[tuple[str, str]]) -> bool:
+    """Return whether one person can have all these *roles*: Ana's sister and Ana's boss are two, of one name."""
+    return len(roles) == 1 or all(role in MET for _, role in roles)
 
 
 def _reached(names: Iterable[str], links: Mapping[str, set[str]]) -> list[str]:
@@ -86,8 +102,16 @@ def name_of(subject: str | None, keys: Sequence[str], naming: Iterable[Said], us
     """Return how facts are to name *subject*, whom *keys* mean: as asked, or as the user is called."""
     if subject is not None:
         return subject
-    called = [claim.object for claim in naming if claim.predicate == "name" and claim.holds and claim.subject in keys]
+    named = [claim for claim in naming if claim.predicate == "name" and claim.holds and not claim.hint]
+    called = [claim.object for claim in named if claim.subject in keys]
     return called[-1] if called else user or next((name.title() for name in keys if name), "")
+
+
+def shown(name: str, user: str) -> str:
+    """Return a key as a name: "'s sister mel" is "Ana's sister Mel" where the user is Ana."""
+    whose = f"{user or 'the user'}{name}" if name.startswith("'s ") else name
+    words = [word if word in RELATIONS or word == "the" else word[:1].upper() + word[1:] for word in whose.split()]
+    return " ".join(words)
 
 
 def fold(claims: Iterable[Said], name: str, *, as_of: int | None = None, believed_at: int | None = None) -> list[Fact]:
@@ -102,14 +126,60 @@ def fold(claims: Iterable[Said], name: str, *, as_of: int | None = None, believe
     known = [claim for claim in claims if believed_at is None or claim.recorded_at <= believed_at]
     groups: dict[tuple[str, str], list[Said]] = defaultdict(list)
     for claim in sorted(known, key=lambda claim: (claim.at, claim.position, claim.uid, claim.key)):
-        opposite = OPPOSITE.get(claim.predicate)
-        groups[claim.predicate, "" if claim.predicate in SINGLE else claim.key].append(claim)
-        if opposite and claim.holds:
-            groups[opposite, claim.key].append(claim._replace(holds=False, ended=True))
+        groups[claim.predicate, _of_its_own(claim.predicate, claim.key)].append(claim)
+        for predicate, only_doubt in _touched(claim):
+            over = claim._replace(holds=False, ended=True, hint=claim.hint or only_doubt)
+            groups[predicate, _of_its_own(predicate, claim.key)].append(over)
     found = [fact for (predicate, _), group in groups.items() for fact in _timeline(predicate, group, name)]
     if as_of is not None:
         found = [fact for fact in found if _held(fact, as_of)]
     return sorted(found, key=_order)
+
+
+def _of_its_own(predicate: str, object: str) -> str:
+    """Return what objects of *predicate* that exclude or continue each other have in common."""
+    if single(predicate):
+        return ""
+    return object.split()[-1] if predicate == "pet" and object else object  # "the cat Miso" and "Miso"
+
+
+def _touched(claim: Said) -> Iterator[tuple[str, bool]]:
+    """Yield the other predicates of which a claim says that they are over, and whether it only casts doubt."""
+    if claim.holds and claim.predicate in OPPOSITE:
+        yield OPPOSITE[claim.predicate], False
+    elif claim.holds and claim.predicate == "ex":
+        yield from ((each, False) for each in COUPLES)
+    elif claim.ended and claim.predicate in COUPLES:
+        yield from ((each, False) for each in COUPLES - {claim.predicate})
+    elif claim.ended and claim.predicate in TASTES:  # "I've had my fill of figs" may be of liking or of eating
+        yield from ((each, True) for each in TASTES - {claim.predicate})
+
+
+def past_in(texts: Mapping[str, str], stated: Iterable[Stated], known: Sequence[Fact]) -> dict[str, str]:
+    """
+    Return what is past in records, by id: "no longer so" where nothing holds of what it states, else the past value
+    that it names without stating it, as an assistant's words do.
+
+    Args:
+        texts: of the records, by id.
+        stated: what they claim.
+        known: the facts about those of whom they speak.
+    """
+    live = {(fact.predicate, key(fact.object)) for fact in known if fact.status in ("current", "contested")}
+    values = {key(fact.object) for fact in known if fact.status in ("current", "contested")}
+    gone = {key(fact.object) for fact in known if fact.status == "past" and single(fact.predicate)} - values
+    holds: dict[str, bool] = {}
+    for claim in stated:
+        if claim.holds:
+            holds[claim.uid] = holds.get(claim.uid, False) or (claim.predicate, claim.key) in live
+    found = {uid: "no longer so" for uid, still in holds.items() if not still}
+    for uid, text in texts.items():
+        if uid not in holds:
+            words = f" {' '.join(re.findall(WORD, key(text)))} "
+            named = [value for value in sorted(gone) if f" {value} " in words]
+            if named and not any(f" {value} " in words for value in values):
+                found[uid] = f"earlier: {', '.join(named)}"
+    return found
 
 
 def _timeline(predicate: str, claims: Sequence[Said], name: str) -> list[Fact]:
@@ -118,8 +188,13 @@ def _timeline(predicate: str, claims: Sequence[Said], name: str) -> list[Fact]:
     current: _Open | None = None
     for claim in claims:
         same = current is not None and _same(current.first, claim)
+        if claim.hint:
+            if current is not None and claim.holds != same and _rank(claim) >= _rank_of(current):
+                current.contested = True  # perhaps another now, or over
+            continue
         if claim.holds and same and current is not None:
             current.evidence.append(claim)
+            current.contested = False  # said again, whatever cast doubt on it
         elif claim.holds and (current is None or _rank(claim) >= _rank_of(current)):
             if current is not None:
                 current.until, current.wrong = claim.at, claim.by_hand
@@ -153,7 +228,7 @@ def _same(one: Said, other: Said) -> bool:
 
 
 def _rank(claim: Said) -> int:
-    return BY_HAND if claim.by_hand else BY_OTHERS if claim.confidence <= TOLD else OWN
+    return BY_HAND if claim.by_hand else OWN if claim.own else BY_OTHERS
 
 
 def _rank_of(fact: _Open) -> int:

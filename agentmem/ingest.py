@@ -4,14 +4,17 @@ Take in: what a caller says → drafts → encoded → stored and indexed.  The 
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import claims, fulltext, search, store
+from . import candidates, claims, fulltext, search, store
+from .candidates import Extract
 from .db import Connection, Database, Stamp
-from .draft import REMEMBER_FIELDS, Draft, draft, merged, read_message
+from .draft import REMEMBER_FIELDS, Draft, draft, merged, metadata_json, read_message
 from .records import Record, Row, batches, moment
 from .scope import Predicate, Scope
 
@@ -20,6 +23,13 @@ if TYPE_CHECKING:  # numpy: the encoder comes as an argument
     from .traits import Traits
 
 BATCH = 256  # records encoded together and written in one transaction
+
+
+class Reader(NamedTuple):
+    """Who reads what is taken in."""
+
+    encoder: Encoder
+    extract: Extract | None = None  # finds what turns state, beside the tagger
 
 
 class Written(NamedTuple):
@@ -37,6 +47,7 @@ class Derived(NamedTuple):
     codes: bytes  # 48 bytes a token
     traits: Traits
     claims: list[claims.Made]
+    metadata: str  # a JSON object: what the caller gave, and what `Reader.extract` found
 
 
 Derivations = dict[bytes, Derived]  # by content hash
@@ -97,7 +108,7 @@ def turns(
 
 
 def write_all(
-    db: Database, encoder: Encoder, drafts: Iterable[Draft], *, now: Callable[[], int], restore: bool = True
+    db: Database, reader: Reader, drafts: Iterable[Draft], *, now: Callable[[], int], restore: bool = True
 ) -> Iterator[Written]:
     """
     Write *drafts* as `write` does, BATCH in one transaction, and yield what became of each batch.
@@ -111,7 +122,7 @@ def write_all(
 
     def stored() -> Iterator[Written]:
         if waiting:
-            yield _store(db, encoder, waiting[0], waiting[1](), now=now(), restore=restore)
+            yield _store(db, reader, waiting[0], waiting[1](), now=now(), restore=restore)
 
     with ThreadPoolExecutor(1, "agentmem-ahead") as ahead:
         while True:
@@ -120,25 +131,25 @@ def write_all(
             except BaseException:
                 list(stored())
                 raise
-            future = ahead.submit(_derive, db, encoder, batch, now=now(), restore=restore) if batch else None
+            future = ahead.submit(_derive, db, reader, batch, now=now(), restore=restore) if batch else None
             yield from stored()
             if batch is None or future is None:
                 return
             waiting = batch, future.result
 
 
-def write(db: Database, encoder: Encoder, drafts: Sequence[Draft], *, now: int, restore: bool = True) -> Written:
+def write(db: Database, reader: Reader, drafts: Sequence[Draft], *, now: int, restore: bool = True) -> Written:
     """
     Store the drafts that are not here yet, encoded before the transaction.
 
     Args:
         restore: whether what was forgotten may be stored anew: a person may say it again, a history or file may not.
     """
-    derived = _derive(db, encoder, drafts, now=now, restore=restore)
-    return _store(db, encoder, drafts, derived, now=now, restore=restore)
+    derived = _derive(db, reader, drafts, now=now, restore=restore)
+    return _store(db, reader, drafts, derived, now=now, restore=restore)
 
 
-def _derive(db: Database, encoder: Encoder, drafts: Sequence[Draft], *, now: int, restore: bool) -> Derivations:
+def _derive(db: Database, reader: Reader, drafts: Sequence[Draft], *, now: int, restore: bool) -> Derivations:
     """Return what is derived of those *drafts* that are not here, by content hash."""
     with db.read() as connection:
         new = {
@@ -146,30 +157,30 @@ def _derive(db: Database, encoder: Encoder, drafts: Sequence[Draft], *, now: int
             for made in drafts
             if store.known(connection, made, now=now) is None and (restore or not store.forgotten(connection, made))
         }
-    return _derived(encoder, list(new.values()))
+    return _derived(reader, list(new.values()))
 
 
 def _store(
-    db: Database, encoder: Encoder, drafts: Sequence[Draft], derived: Derivations, *, now: int, restore: bool
+    db: Database, reader: Reader, drafts: Sequence[Draft], derived: Derivations, *, now: int, restore: bool
 ) -> Written:
     """Store those of *drafts* that are still not here, in one transaction; where nothing is to be stored, only read."""
     added, rows = 0, dict[bytes, int | None]()
     with db.transaction() if derived else db.read() as connection:
-        stamp = claim(db, connection, encoder) if derived else None
+        stamp = claim(db, connection, reader.encoder) if derived else None
         for made in drafts:
             # Again: another process may have stored or forgotten it meanwhile.
             row = store.known(connection, made, now=now)
             if row is None and (restore or not store.forgotten(connection, made)):
                 if stamp is None:
                     break
-                found = derived.get(made.content_hash) or _derived(encoder, [made])[made.content_hash]
-                row = store.insert(connection, made, now=now, stamp=stamp)
+                found = derived.get(made.content_hash) or _derived(reader, [made])[made.content_hash]
+                row = store.insert(connection, _with(made, found), now=now, stamp=stamp)
                 _index(connection, row, made, found)
                 added += 1
             rows[made.content_hash] = row
         else:
             return _written(connection, drafts, rows, added=added)
-    return write(db, encoder, drafts, now=now, restore=restore)  # it was here at the first look
+    return write(db, reader, drafts, now=now, restore=restore)  # it was here at the first look
 
 
 def _written(
@@ -180,16 +191,16 @@ def _written(
     return Written([records[row] for row in found], added, len(drafts))
 
 
-def replace(db: Database, encoder: Encoder, old: Record, made: Draft, own: Predicate, *, now: int) -> Record:
+def replace(db: Database, reader: Reader, old: Record, made: Draft, own: Predicate, *, now: int) -> Record:
     """Store *made* in the place of *old*, which must still be the version that holds."""
     if made.occurred_at is not None and made.occurred_at > now:
         raise ValueError(f"a revision holds from now on or earlier, and {moment(made.occurred_at)} is to come")
-    derived = _derived(encoder, [made])[made.content_hash]
+    derived = _derived(reader, [made])[made.content_hash]
     with db.transaction() as connection:
         store.current(connection, old.id, own)  # again: another process may have revised or forgotten it meanwhile
-        stamp = claim(db, connection, encoder)
+        stamp = claim(db, connection, reader.encoder)
         store.supersede(connection, old.id, at=now if made.occurred_at is None else made.occurred_at, stamp=stamp)
-        row = store.insert(connection, made, now=now, stamp=stamp, supersedes=old.id)
+        row = store.insert(connection, _with(made, derived), now=now, stamp=stamp, supersedes=old.id)
         _index(connection, row, made, derived)
         return store.fetch(connection, [row])[row]
 
@@ -208,22 +219,53 @@ def claim(db: Database, connection: Connection, encoder: Encoder) -> Stamp:
     return db.stamp(connection)
 
 
-def _derived(encoder: Encoder, drafts: Sequence[Draft]) -> Derivations:
+def _with(made: Draft, derived: Derived) -> Draft:
+    return made if made.metadata == derived.metadata else dataclasses.replace(made, metadata=derived.metadata)
+
+
+def _derived(reader: Reader, drafts: Sequence[Draft]) -> Derivations:
     if not drafts:
         return {}
-    from .encoder import encode  # numpy, which the encoder has loaded already
+    from .encoder import read  # numpy, which the encoder has loaded already
     from .traits import traits  # its patterns take 0.02 s: only those who write pay for them
 
-    encodings = encode(encoder, [made.indexed_text for made in drafts])
+    stated = [claims.evident(made.role, made.kind) for made in drafts]
+    found = read(reader.encoder, [made.indexed_text for made in drafts], stated)
+    metadata = [made.metadata for made in drafts]
+    if reader.extract is not None:
+        metadata = _extracted(reader.extract, drafts, stated)
     return {
         made.content_hash: Derived(
             encoding.quantised,
             encoding.codes,
             traits(made.text, made.occurred_at),
-            claims.of(made.text, role=made.role, speaker=made.speaker, kind=made.kind, metadata=made.metadata),
+            claims.of(
+                made.text,
+                marks,
+                role=made.role,
+                speaker=made.speaker,
+                kind=made.kind,
+                metadata=about,
+            ),
+            about,
         )
-        for made, encoding in zip(drafts, encodings, strict=True)
+        for made, (encoding, marks), about in zip(drafts, found, metadata, strict=True)
     }
+
+
+def _extracted(extract: Extract, drafts: Sequence[Draft], stated: Sequence[bool]) -> list[str]:
+    """Return the drafts' metadata, with what *extract* finds: it is kept with the record, not asked for again."""
+    turns = [
+        candidates.Turn(made.text, made.speaker, made.role, made.occurred_at, evident)
+        for made, evident in zip(drafts, stated, strict=True)
+    ]
+    found = candidates.asked(extract, turns)
+    return [
+        metadata_json({**json.loads(made.metadata), candidates.FIELD: [list(each) for each in kept]})
+        if kept
+        else made.metadata
+        for made, kept in zip(drafts, found, strict=True)
+    ]
 
 
 @contextmanager

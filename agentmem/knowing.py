@@ -4,14 +4,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 
 from . import claims, facts, ingest, scope
 from .draft import draft
 from .opened import Opened
-from .records import Fact, Instant, Record, instant
+from .predicates import GUIDING
+from .records import Fact, Hit, Instant, Record, Related, instant
 from .scope import Scope
 
+LIVE = ("current", "contested")  # status of facts that may hold now
+NAMED = 5  # who have to do with what a query names
+MOST_NAMED = 200  # claims about what a query names that are looked at
 MAX_WORDS = 200  # characters of a subject, predicate or object
 
 
@@ -62,7 +67,7 @@ class Knowing(Opened):
         """Return what is contested of *subject*: one said so, another otherwise, and nothing says who is right."""
         known = self.facts(subject, user=user, agent=agent, session=session)
         disputed = {fact.predicate for fact in known if fact.status == "contested"}
-        return [fact for fact in known if fact.predicate in disputed and fact.status in ("current", "contested")]
+        return [fact for fact in known if fact.predicate in disputed and fact.status in LIVE]
 
     def correct(
         self,
@@ -99,7 +104,7 @@ class Knowing(Opened):
         text = f"{shown or 'The user'}: {'' if holds else 'not '}{predicate.strip()} {object.strip()}"
         now = self._now()
         made = draft(text, whose, now=now, kind=claims.CORRECTION, at=at, metadata={"claim": claim}, confidence=1.0)
-        return ingest.write(self._db, self._encoder(), [made], now=now).records[0]
+        return ingest.write(self._db, self._reader(), [made], now=now).records[0]
 
     def confirm(self, fact: Fact, *, user: str | None = None, agent: str | None = None) -> Record:
         """Say by hand that *fact* is so, since when it has been."""
@@ -113,14 +118,69 @@ class Knowing(Opened):
     def _called(self, user: str | None, agent: str | None) -> str:
         return self._claims(self._default.narrowed(user, agent), None, [])[1]
 
+    def _facts_behind(
+        self, hits: Sequence[Hit], whose: Scope, *, as_of: int | None, min_trust: float
+    ) -> tuple[list[Fact], dict[str, str]]:
+        """
+        Return the facts that *hits* speak of, as all records have them, in the hits' order; and what is past in a hit,
+        by its id.
+        """
+        with self._db.read() as connection:
+            stated = claims.stated(connection, [hit.record.id for hit in hits])
+        found: dict[tuple[str, str], list[Fact]] = {}
+        for subject in dict.fromkeys(claim.subject for claim in stated):
+            predicates = [*dict.fromkeys(claim.predicate for claim in stated if claim.subject == subject)]
+            keys, about = self._lately(whose, subject, predicates, as_of=as_of, min_trust=min_trust)
+            for predicate in predicates:  # of two names of one person the first counts
+                found.setdefault((min(keys), predicate), [fact for fact in about if fact.predicate == predicate])
+        every = [fact for about in found.values() for fact in about]
+        return every, facts.past_in({hit.record.id: hit.record.text for hit in hits}, stated, every)
+
+    def _lately(
+        self, whose: Scope, key: str, predicates: Iterable[str], *, as_of: int | None, min_trust: float
+    ) -> tuple[list[str], list[Fact]]:
+        """Return the keys that mean whom *key* does, and what the last claims say of him."""
+        keys, name, _ = self._claims(whose, None, [], key=key)
+        with self._db.read() as connection:
+            known = claims.lately(connection, scope.within(whose, now=self._now()), keys, predicates)
+        return keys, facts.fold([claim for claim in known if claim.trust >= min_trust], name, as_of=as_of)
+
+    def _minded(self, query: str, whose: Scope, *, as_of: int | None, min_trust: float) -> list[Related]:
+        """
+        Return what is to be minded of those who have to do with what *query* names, each with the fact that says so.
+
+        "Which language for Project X?" leads to who works on it, and to the language that he prefers.
+        """
+        with self._db.read() as connection:
+            names = claims.names_in(query)
+            named = claims.with_object(connection, scope.within(whose, now=self._now()), names)
+        found: list[Related] = []
+        ways: dict[str, dict[str, None]] = {}
+        for claim in named[:MOST_NAMED]:
+            if claim.holds and not claim.hint:
+                ways.setdefault(claim.subject, {})[claim.predicate] = None
+        for subject, predicates in list(ways.items())[:NAMED]:
+            _, about = self._lately(whose, subject, {*GUIDING, *predicates}, as_of=as_of, min_trust=min_trust)
+            live = [fact for fact in about if fact.status in LIVE and fact.holds]
+            way = next((fact for fact in live if claims.key(fact.object) in names), None)
+            minded = [fact for fact in live if fact.predicate in GUIDING and claims.key(fact.object) not in names]
+            found += [Related(fact.object, (way, fact)) for fact in minded if way]
+        return found
+
     def _claims(
-        self, whose: Scope, subject: str | None, predicates: Sequence[str] | None
+        self, whose: Scope, subject: str | None, predicates: Sequence[str] | None, *, key: str | None = None
     ) -> tuple[list[str], str, list[claims.Said]]:
-        """Return the keys that mean *subject*, its name, and what is claimed of it."""
+        """Return the keys that mean *subject*, or whom *key* does, its name, and what is claimed of it."""
         seen = scope.within(whose, now=self._now())
         with self._db.read() as connection:
-            naming = claims.said(connection, seen, None, claims.NAMING)
             own = [claims.key(whose.user)] if whose.user else claims.speakers(connection, seen)
-            keys = facts.names_of(subject, own if len(own) == 1 else [], naming)
+            user = own if len(own) == 1 else []
+            me = [claims.SELF, *user]
+            asked = [key] if key is not None else me if subject is None else [*map(partial(claims.key_of, subject), me)]
+            naming = claims.naming(connection, seen, asked)
+            keys = facts.names_of(subject, user, naming)
+            if key is not None and key not in keys:  # not the user
+                subject = facts.shown(key, whose.user)
+                keys = facts.names_of(key, user, naming)
             known = claims.said(connection, seen, keys, predicates) if predicates != [] else []
         return keys, facts.name_of(subject, keys, naming, whose.user), known

@@ -14,8 +14,8 @@ from typing import Any
 
 from . import erase, ingest, pack, scope, store
 from .draft import draft
-from .knowing import Knowing
-from .records import Context, Erasure, Hit, ImportReport, Instant, Record, Strategy
+from .records import Context, Erasure, Fact, Hit, ImportReport, Instant, Record, Related, Strategy, instant
+from .relating import Relating
 from .scope import Scope
 
 MAX_K = 1_000
@@ -23,7 +23,7 @@ Records = list[Record]  # in the class below, `list` is a verb
 Hits = list[Hit]
 
 
-class Memory(Knowing):
+class Memory(Relating):
     """
     One memory in one SQLite file; safe to share between threads.
 
@@ -91,7 +91,7 @@ class Memory(Knowing):
             importance=importance, confidence=confidence, trust=trust, expires_at=expires_at, source=source,
             metadata=metadata,
         )  # fmt: skip
-        return ingest.write(self._db, self._encoder(), [made], now=now).records[0]
+        return ingest.write(self._db, self._reader(), [made], now=now).records[0]
 
     def remember_many(
         self,
@@ -120,7 +120,7 @@ class Memory(Knowing):
         own = self._default.narrowed(user, agent, session)
         drafts = ingest.items(items, own, now=self._now())
         records: Records = []
-        for written in ingest.write_all(self._db, self._encoder(), drafts, now=self._now):
+        for written in ingest.write_all(self._db, self._reader(), drafts, now=self._now):
             records += written.records
             if progress is not None:
                 progress(len(records))
@@ -159,7 +159,7 @@ class Memory(Knowing):
         own = self._default.narrowed(user, agent, session)
         drafts = ingest.turns(messages, own, metadata, now=self._now(), source=source, trust=trust)
         records: Records = []
-        for written in ingest.write_all(self._db, self._encoder(), drafts, now=self._now, restore=False):
+        for written in ingest.write_all(self._db, self._reader(), drafts, now=self._now, restore=False):
             records += written.records
         return records
 
@@ -199,7 +199,7 @@ class Memory(Knowing):
                 map(ingest.under_heading, conversation.messages), own, extra, now=self._now(),
                 source=conversation.source, trust=trust, kind=conversation.kind,
             )  # fmt: skip
-            for written in ingest.write_all(self._db, self._encoder(), drafts, now=self._now, restore=False):
+            for written in ingest.write_all(self._db, self._reader(), drafts, now=self._now, restore=False):
                 added += written.added
                 done += written.given
                 if progress is not None:
@@ -240,7 +240,7 @@ class Memory(Knowing):
             source=old.source, confidence=old.confidence if confidence is None else confidence,
             metadata=old.metadata if metadata is None else metadata,
         )  # fmt: skip
-        return ingest.replace(self._db, self._encoder(), old, made, own, now=now)
+        return ingest.replace(self._db, self._reader(), old, made, own, now=now)
 
     def forget(
         self,
@@ -377,7 +377,20 @@ class Memory(Knowing):
             query, k=k, user=user, agent=agent, session=session, kinds=kinds, where=where, since=since, until=until,
             as_of=as_of, min_score=min_score, min_trust=min_trust, strategy=strategy,
         )  # fmt: skip
-        return pack.pack(hits, budget_tokens=budget_tokens, count_tokens=self._encoder().count_tokens)
+        facts: Sequence[Fact] = ()
+        related: Sequence[Related] = ()
+        past: Mapping[str, str] = {}
+        if kinds is None and where is None and since is None and until is None:
+            # What a filter keeps out may not come in as a fact.
+            whose = self._default.narrowed(user, agent, session)
+            held = None if as_of is None else instant(as_of)
+            facts, past = self._facts_behind(hits, whose, as_of=held, min_trust=min_trust)
+            related = self._minded(query, whose, as_of=held, min_trust=min_trust)
+        return pack.pack(
+            hits, budget_tokens=budget_tokens, count_tokens=self._encoder().count_tokens, facts=facts, related=related,
+            past=past,
+
+        )  # fmt: skip
 
     def get(self, id: str, *, user: str | None = None, agent: str | None = None, session: str | None = None) -> Record:
         """Return the record *id*, superseded or not; NotFoundError where this user has none such, or it expired."""

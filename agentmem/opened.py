@@ -10,7 +10,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from . import doctor, scope
+from . import doctor, ingest, scope
+from .candidates import Extract
 from .db import Database
 from .records import Instant, Stats, instant
 from .scope import Predicate, Scope
@@ -36,6 +37,7 @@ class Opened:
         durability: str = "normal",
         encoder: Encoder | None = None,
         index: str = "memory",
+        extract: Extract | None = None,
         now: Callable[[], Instant] | None = None,
     ) -> None:
         if index not in INDEXES:
@@ -43,7 +45,10 @@ class Opened:
         self._index = index
         if now is not None and not callable(now):
             raise TypeError(f"now is a function that returns an instant, not {now!r:.80}")
+        if extract is not None and not callable(extract):
+            raise TypeError(f"extract is a function of turns and a JSON Schema, not {extract!r:.80}")
         self._clock = now
+        self._extract = extract
         self._default = Scope().narrowed(user, agent, session)
         self._given_encoder = encoder
         self._finder: Finder | None = None  # made by the first recall
@@ -103,6 +108,9 @@ class Opened:
         from . import encoder  # numpy, 0.1 s: only those who encode pay for it
 
         return encoder.shared()
+
+    def _reader(self) -> ingest.Reader:
+        return ingest.Reader(self._encoder(), self._extract)
 
     def _recalling(self) -> Finder:
         from . import index, recall  # numpy again

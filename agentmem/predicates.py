@@ -4,23 +4,41 @@ The predicates: what people say of themselves and of each other.
 
 # Of one subject only one object can hold: a later one takes the place of an earlier.
 _ONE = """
-    lives in|works at|works as|studies|studies at|comes from|age|married to|status|diet|name|birthday|address|phone|
-    email|pronouns|native language|blood type|shoe size|height|star sign|drives|mother|father|mom|mum|dad|wife|husband|
-    partner|girlfriend|boyfriend|boss|manager|landlord|landlady|dentist|doctor|therapist|prefers
+    lives in|works at|works as|studies|studies at|comes from|age|status|diet|name|birthday|address|phone|email|pronouns|
+    native language|blood type|shoe size|height|star sign|drives|mother|father|wife|husband|partner|girlfriend|
+    boyfriend|boss|landlord|dentist|doctor|therapist|prefers
 """
 SINGLE = frozenset(each.strip() for each in _ONE.split("|"))
+
+
+def single(predicate: str) -> bool:
+    """Return whether only one object of *predicate* can hold of a subject."""
+    return predicate in SINGLE or predicate.startswith("favourite ")
+
+
+SURE = 0.9  # confidence of what is said once, however plainly
+HINT = 0.63  # below this confidence a claim casts doubt on what is known, and is not known itself
 OPPOSITE = {"likes": "dislikes", "dislikes": "likes"}  # what one says, the other denies
+COUPLES = frozenset(["partner", "girlfriend", "boyfriend", "wife", "husband"])  # one person, whatever he is called
+TASTES = frozenset(["likes", "dislikes", "eats", "drinks", "plays", "uses", "prefers", "habit"])
+# What is to be minded in whatever somebody does.
+GUIDING = frozenset(["prefers", "likes", "dislikes", "uses", "avoids", "allergic to", "diet", "speaks", "has", "takes"])
 
-# Nouns for what somebody is to somebody.
+# What somebody is to somebody, and other words for it.
 _NOUNS = """
-    mother|mom|mum|father|dad|sister|brother|sibling|wife|husband|partner|girlfriend|boyfriend|fiancée|fiance|daughter|
-    son|child|kid|baby|aunt|uncle|cousin|niece|nephew|grandmother|grandma|gran|nan|grandfather|grandpa|granddad|
-    mother-in-law|father-in-law|sister-in-law|brother-in-law|stepmother|stepfather|stepsister|stepbrother|boss|manager|
-    colleague|coworker|co-worker|assistant|friend|best friend|flatmate|roommate|housemate|neighbour|neighbor|landlord|
-    landlady|doctor|dentist|therapist|teacher|tutor|coach|trainer|lawyer|accountant|ex|ex-wife|ex-husband|dog|cat|puppy|
-    kitten|rabbit|parrot|hamster|horse|tortoise|turtle|goldfish
+    mother mom mum mommy mummy mam|father dad daddy|sister sis|brother bro|wife|husband hubby|
+    partner fiancé fiancée fiance fiancee|girlfriend|boyfriend|son|daughter|child kid baby toddler|
+    grandmother grandma gran granny nan nana|grandfather grandpa granddad grandad|aunt auntie aunty|uncle|cousin|niece|
+    nephew|friend mate pal buddy bestie|flatmate roommate housemate|neighbour neighbor|boss manager supervisor|
+    colleague coworker co-worker workmate teammate|teacher tutor coach trainer professor|doctor gp|dentist|
+    therapist counsellor counselor psychologist|landlord landlady|ex ex-wife ex-husband ex-girlfriend ex-boyfriend|
+    mother-in-law|father-in-law|sister-in-law|brother-in-law|stepmother stepmum stepmom|stepfather stepdad|
+    stepsister|stepbrother|stepson|stepdaughter|godmother|godfather
 """
-# The longest first: "mother-in-law" is not "mother".
-RELATIONS = tuple(sorted((each.strip() for each in _NOUNS.split("|")), key=lambda noun: (-len(noun), noun)))
-
-SAID, TOLD, MENTIONED = 0.9, 0.6, 0.8  # how sure a claim is: said of oneself, by another, in passing
+RELATION = {noun: words.split()[0] for words in _NOUNS.split("|") for noun in words.split()}  # every word → the first
+RELATIONS = frozenset(RELATION.values())
+FORMER = frozenset(["old", "former", "ex", "previous", "last", "late"])
+# One person may be several of these to somebody; who is of the family is nothing else.
+MET = frozenset(
+    ["friend", "colleague", "boss", "neighbour", "flatmate", "partner", "girlfriend", "boyfriend", "teacher"]
+)

@@ -115,6 +115,25 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
+class Entity:
+    """Somebody or something that records speak of."""
+
+    name: str  # as it was asked for
+    kind: str  # "person", "animal", "place", "organisation" or "thing"
+    aliases: tuple[str, ...]  # what else means the same, without case and accents
+    facts: tuple[Fact, ...]  # about it, as `Memory.facts` returns them
+    mentions: tuple[str, ...]  # ids of the records that state something with it, oldest first
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """An entity that another one leads to."""
+
+    name: str
+    path: tuple[Fact, ...]  # the facts that lead there, one a hop
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """A block of text for a prompt, and what it was made of."""
 

@@ -163,11 +163,9 @@ def _index_traits(connection: Connection, id: int, traits: Traits, vector: bytes
 
 
 def write_vectors(connection: Connection, id: int, vector: bytes, token_codes: bytes) -> None:
-    """Set what the encoder made of the record with row id *id*, if it is still here."""
+    """Set what the encoder made of the record with row id *id*."""
     for table, column, value in (("vectors", "vector", vector), ("token_codes", "codes", token_codes)):
-        connection.execute(
-            f"insert or replace into {table} (id, {column}) select id, ? from records where id = ?", (value, id)
-        )
+        connection.execute(f"insert or replace into {table} (id, {column}) values (?, ?)", (id, value))
     connection.execute(f"update traits set signs = {SIGNS} where id = ?", (vector, id))
 
 

@@ -200,10 +200,11 @@ def every_row(connection: Connection) -> Iterator[Row]:
         yield Row(*row)
 
 
-def everything_said(connection: Connection) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield the row id of every record, and what its claims are read of."""
-    for id, *said in connection.execute("select id, text, role, speaker, kind, metadata from records order by id"):
-        yield id, dict(zip(("text", "role", "speaker", "kind", "metadata"), said, strict=True))
+def said(connection: Connection, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """Return what the claims of records are read of, by row id."""
+    sql = "select id, text, role, speaker, kind, metadata from records where id in (select value from json_each(?))"
+    names = ("text", "role", "speaker", "kind", "metadata")
+    return {id: dict(zip(names, rest, strict=True)) for id, *rest in connection.execute(sql, (json.dumps(list(ids)),))}
 
 
 def delete(connection: Connection, uids: Sequence[str], *, now: int, stamp: Stamp) -> None:

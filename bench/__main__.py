@@ -14,7 +14,23 @@ from rich.status import Status
 
 from agentmem import encoder
 
-from . import drift, extracting, fit, fuzz, half, known, model, peers, plot, recall, results, speed, tables
+from . import (
+    drift,
+    extracting,
+    fit,
+    fuzz,
+    half,
+    known,
+    longterm,
+    model,
+    peers,
+    plot,
+    recall,
+    results,
+    speed,
+    tables,
+    who,
+)
 from .sets import is_memory, is_set
 
 DATA_HELP = """Folder with evaluation sets, each a folder of its own: items.jsonl and questions.jsonl (memory),
@@ -167,6 +183,32 @@ def drift_command(people: int, page: Path | None, out: Path | None) -> None:
     _write(out, [measured])
     if page is not None:
         results.write(page, "drift", [tables.of_drift(measured, drift.summary(measured))])
+
+
+@main.command("who")
+@page_option
+@json_option
+def who_command(page: Path | None, out: Path | None) -> None:
+    """Measure who is taken for whom, in short conversations with nicknames, relations and namesakes."""
+    measured = who.measure()
+    _print([tables.of_who(measured)])
+    _write(out, [measured])
+    if page is not None:
+        results.write(page, "who", [tables.of_who(measured)])
+
+
+@main.command("longterm")
+@click.option("--people", default=10, help="How many are simulated.")
+@page_option
+@json_option
+def longterm_command(people: int, page: Path | None, out: Path | None) -> None:
+    """Measure whether answers stand in a context of 400 tokens after 120 sessions, and after a day of 300 turns."""
+    with progress.status("") as status:
+        measured = longterm.measure(people, _told(status))
+    _print([tables.of_longterm(measured)])
+    _write(out, [measured])
+    if page is not None:
+        results.write(page, "longterm", [tables.of_longterm(measured)])
 
 
 @main.command("half")

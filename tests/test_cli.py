@@ -123,7 +123,7 @@ def test_commands_stand_in_the_order_in_which_one_meets_them() -> None:
     text = out("--help")
     names = re.findall(r"^  (\w+)  ", text[text.index("Commands:") :], re.MULTILINE)
     assert names == ["demo", "import", "remember", "recall", "context", "list", "show", "history", "revise", "forget",
-                     "facts", "about", "timeline", "conflicts", "correct", "stats", "doctor"]  # fmt: skip
+                     "facts", "about", "timeline", "neighbours", "conflicts", "correct", "stats", "doctor"]  # fmt: skip
 
 
 def test_version() -> None:

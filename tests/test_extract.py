@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentmem.extract import LONGEST, MOST, claims
+from agentmem import encoder
+from agentmem.extract import LONGEST, MOST, Claim
+from agentmem.extract import claims as claimed
+
+
+def claims(text: str) -> list[Claim]:
+    ((_, marks),) = encoder.shared().read([text], [True])
+    return claimed(text, marks)
 
 
 def said(text: str) -> list[str]:
@@ -43,8 +50,8 @@ STATED = {
     "I'm a plumber, but if I won the lottery I'd stop.": ["I: works as plumber"],
     "Please call me Kit.": ["I: called Kit"],
     "My friends call me Kit.": ["I: called Kit"],
-    "Tartu is Juri's favourite town.": ["Juri: favourite town Tartu"],
-    "i live in tartu": ["I: lives in Tartu"],
+    "Juri's favourite colour is teal.": ["Juri: favourite colour teal"],
+    "i live in tartu": ["I: lives in tartu"],
 }  # fmt: skip
 
 

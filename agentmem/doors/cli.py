@@ -316,7 +316,7 @@ def doctor(memory: Memory, rebuild: bool, compact: bool) -> dict[str, object]:
 
 COMMANDS = (
     demo, import_, remember, recall, context, list_, show_, history, revise, forget,
-    knowing.facts, knowing.about, knowing.timeline, knowing.conflicts, knowing.correct,
+    knowing.facts, knowing.about, knowing.timeline, knowing.neighbours, knowing.conflicts, knowing.correct,
     stats, doctor,
 )  # fmt: skip
 for each in COMMANDS:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from agentmem import Fact, Memory, Record
+from agentmem import Fact, Memory, Record, Related
 
 from . import show
 from .frame import nonempty, verb
@@ -115,6 +115,34 @@ def conflicts(memory: Memory, subject: str | None) -> list[Fact]:
       agentmem conflicts
     """
     return memory.conflicts(subject)
+
+
+def show_tree(found: Sequence[Related]) -> None:
+    """Print what leads where: as a tree on a terminal, else a path a line."""
+    if not found:
+        show.note("Nothing leads on from there.")
+    elif not show.is_terminal():
+        show.lines(["\t".join([show.flat(each.name), *(show.flat(str(fact)) for fact in each.path)]) for each in found])
+    else:
+        show.tree([tuple(str(fact) for fact in each.path) for each in found])
+
+
+@verb(show_tree)
+@click.argument("name", required=False)
+@click.option("--hops", default=2, show_default=True, type=click.IntRange(1, 4), help="How far.")
+@click.option("--by", "predicates", multiple=True, metavar="WHAT", help="Only along this predicate; may be repeated.")
+def neighbours(memory: Memory, name: str | None, hops: int, predicates: tuple[str, ...]) -> list[Related]:
+    """
+    Show what leads on from somebody or something.
+
+    In a pipe: a name, and the facts that lead there.
+
+    \b
+    Examples:
+      agentmem neighbours Mel
+      agentmem neighbours "Project Heron" --hops 3 --by "works on" --by prefers
+    """
+    return memory.neighbours(name, hops=hops, predicates=list(predicates) or None)
 
 
 @verb(show.id_of)

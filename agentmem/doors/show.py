@@ -202,6 +202,18 @@ def table(items: Sequence[Any], columns: Sequence[Column]) -> None:
     console().print(made)
 
 
+def tree(paths: Sequence[tuple[str, ...]]) -> None:
+    """Print paths of steps as a tree; of each the part before its last step comes first."""
+    from rich.text import Text
+    from rich.tree import Tree
+
+    root = Tree("", hide_root=True, guide_style="dim")
+    branches: dict[tuple[str, ...], Tree] = {(): root}
+    for steps in paths:
+        branches[steps] = branches.get(steps[:-1], root).add(Text(clean(steps[-1])))
+    console().print(root)
+
+
 def pairs(shown: Mapping[str, object], plain: Mapping[str, object]) -> None:
     """Print names with values: *shown* on a terminal, *plain* in a pipe."""
     if not is_terminal():

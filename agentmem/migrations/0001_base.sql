@@ -106,7 +106,7 @@ create table claims (                -- derived: what a text says of somebody; f
 ) strict, without rowid;
 
 create index claims_subject on claims (subject, predicate); -- what is said of somebody?
-create index claims_predicate on claims (predicate);        -- what is anybody called?
+create index claims_object on claims (object_key, predicate); -- who is called so?
 
 create virtual table records_fts using fts5 (  -- derived: full text over the records
     speaker,                         -- a name belongs to what is searched
