@@ -6,6 +6,7 @@ agentmem: a memory for AI agents that is one SQLite file and one import.
     words       what counts as a word of a query
     days        names of days, weeks, months and years → days
     predicates  what people say of themselves and of each other
+    pattern     regular expressions, matched in linear time
     phrases     the forms of words that name a time
     clauses     a text, cut into what it asserts
     scope       who may see what, as one SQL predicate

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent / "agentmem"
 BANDS = [
     "errors",
-    "records words days predicates",
+    "records words days predicates pattern",
     "phrases clauses",
     "scope times forms",
     "traits draft encoder db rank pack exports extract",
