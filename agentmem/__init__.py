@@ -26,6 +26,7 @@ agentmem: a memory for AI agents that is one SQLite file and one import.
     roster      what ranking asks of every record, in memory
     lexical     query → records by words
     claims      the table of claims: what records say of whom
+    fields      the fields of a kind of record: JSON Schema, checked
     facts       claims → what is true now, what was true then
     index       the records of one scope, in memory or in SQL; query → records by meaning
     ingest      what a caller says → stored and indexed

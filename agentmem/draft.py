@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,7 +106,7 @@ def draft(
         trust=check_share("trust", trust),
         source=source,
         expires_at=None if expires_at is None else instant(expires_at),
-        metadata=metadata_json(metadata),
+        metadata=json_object("metadata", {} if metadata is None else metadata),
         content_hash=hashlib.sha256(json.dumps(identity, ensure_ascii=False).encode()).digest(),
         repeatable=moment is None and key is None,
     )
@@ -128,23 +128,27 @@ def check_text(text: object) -> None:
         raise ValueError("the text holds half of a surrogate pair; decode it again, or with errors='replace'")
 
 
-def metadata_json(metadata: Mapping[str, object] | None) -> str:
-    """Return *metadata* as a JSON object, or raise TypeError or ValueError saying why it cannot be one."""
-    if metadata is None:
-        return "{}"
-    if not isinstance(metadata, Mapping):
-        raise TypeError(f"metadata is a mapping, not {metadata!r}")
-    if not all(isinstance(name, str) for name in metadata):
-        raise TypeError("metadata has a field whose name is not a string")
+def json_object(name: str, value: object, *, spell: Callable[[object], object] | None = None) -> str:
+    """
+    Return *value* as a JSON object, or raise TypeError or ValueError saying why it cannot be one.
+
+    Args:
+        name: what the error calls it.
+        spell: returns in plain JSON values what is none.
+    """
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} is a mapping, not {value!r:.80}")
+    if not all(isinstance(field, str) for field in value):
+        raise TypeError(f"{name} has a field whose name is not a string")
     try:
-        text = json.dumps(dict(metadata), ensure_ascii=False, allow_nan=False)
+        text = json.dumps(dict(value), ensure_ascii=False, allow_nan=False, default=spell)
     except (TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"metadata must be plain JSON values: {error}") from None
+        raise ValueError(f"{name} must be plain JSON values: {error}") from None
     if not is_unicode(text) or ESCAPED_NUL.search(text):
-        raise ValueError("metadata holds a NUL character or half of a surrogate pair")
+        raise ValueError(f"{name} holds a NUL character or half of a surrogate pair")
     if len(text.encode()) > MAX_METADATA:
         raise ValueError(
-            f"metadata takes more than {MAX_METADATA:,} bytes; keep large things in files and store their names"
+            f"{name} takes more than {MAX_METADATA:,} bytes; keep large things in files and store their names"
         )
     return text
 

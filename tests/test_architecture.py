@@ -14,7 +14,7 @@ BANDS = [
     "phrases clauses",
     "scope times forms",
     "traits draft encoder db rank pack exports extract",
-    "store search fulltext roster lexical claims",
+    "store search fulltext roster lexical claims fields",
     "facts",
     "index ingest erase transfer doctor",
     "recall",
