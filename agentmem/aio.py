@@ -56,6 +56,8 @@ class AsyncMemory:
     conflicts = _awaitable(Memory.conflicts)
     correct = _awaitable(Memory.correct)
     confirm = _awaitable(Memory.confirm)
+    define = _awaitable(Memory.define)
+    kinds = _awaitable(Memory.kinds)
     stats = _awaitable(Memory.stats)
     verify = _awaitable(Memory.verify)
     rebuild = _awaitable(Memory.rebuild)

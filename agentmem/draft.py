@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .records import Instant, Row, instant
+from .records import Instant, Kind, Row, instant
 from .scope import Scope, check_share
 from .words import is_unicode
 
@@ -47,6 +47,8 @@ class Draft:
     metadata: str  # a JSON object
     content_hash: bytes  # sha256: equal for the same thing said twice
     repeatable: bool  # nothing tells this from the same words said earlier: only an active one counts as known
+    definition: Kind | None = None  # what its fields were checked against
+    key_hash: bytes | None = None  # sha256: equal for those that take each other's place
 
     @property
     def indexed_text(self) -> str:
@@ -88,10 +90,10 @@ def draft(
     check_text(text)
     if role not in ROLES:
         raise ValueError(f"role is one of {', '.join(ROLES)}, not {role!r}")
-    _check_name("kind", kind)
+    check_name("kind", kind)
     for name, value in (("speaker", speaker), ("source", source), ("id", key)):
         if value is not None:
-            _check_name(name, value, 2048)
+            check_name(name, value, 2048)
     moment = None if at is None else instant(at)
     identity = [scope.user, scope.agent, scope.session, kind, role, speaker, source, text, moment, key]
     return Draft(
@@ -112,8 +114,10 @@ def draft(
     )
 
 
-def check_text(text: object) -> None:
-    """Raise TypeError or ValueError where *text* cannot be a record's text."""
+def check_text(text: object) -> str:
+    """Return *text*, or raise TypeError or ValueError where it cannot be a record's text."""
+    if text is None:
+        raise TypeError("the text is missing; only for a kind that `define` knows is it made of the fields")
     if not isinstance(text, str):
         raise TypeError(f"the text is a string, not {type(text).__name__}")
     if not text.strip():
@@ -126,6 +130,7 @@ def check_text(text: object) -> None:
         raise ValueError(f"the text holds a NUL character at {text.index(chr(0))}; take it out first")
     if not is_unicode(text):
         raise ValueError("the text holds half of a surrogate pair; decode it again, or with errors='replace'")
+    return text
 
 
 def json_object(name: str, value: object, *, spell: Callable[[object], object] | None = None) -> str:
@@ -202,7 +207,8 @@ def _words(content: object) -> str:
     return "\n".join(part for part in parts if isinstance(part, str))
 
 
-def _check_name(name: str, value: object, limit: int = 512) -> None:
+def check_name(name: str, value: object, limit: int = 512) -> None:
+    """Raise TypeError or ValueError where *value* is not text of 1 to *limit* characters; *name* is what it is."""
     if not isinstance(value, str):
         raise TypeError(f"{name} is a string, not {value!r}")
     if not value.strip() or len(value) > limit or "\0" in value or not is_unicode(value):

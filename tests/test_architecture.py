@@ -15,11 +15,11 @@ BANDS = [
     "scope times forms",
     "traits draft encoder db rank pack exports extract",
     "store search fulltext roster lexical claims fields",
-    "facts",
+    "facts kinds",
     "index ingest erase transfer doctor",
     "recall",
     "opened",
-    "knowing",
+    "knowing defining",
     "memory",
     "aio",
     "__init__",
@@ -41,6 +41,8 @@ TABLE_OWNER = {
     "traits": "search",
     "times": "search",
     "claims": "claims",
+    "kinds": "kinds",
+    "keys": "kinds",
 }
 WRITE = re.compile(r"\b(?:insert (?:or \w+ )?into|update|delete from)\s+(\w+)", re.IGNORECASE)
 MODULES = sorted(ROOT.glob("*.py"))
