@@ -117,7 +117,7 @@ def draft(
 def check_text(text: object) -> str:
     """Return *text*, or raise TypeError or ValueError where it cannot be a record's text."""
     if text is None:
-        raise TypeError("the text is missing; only for a kind that `define` knows is it made of the fields")
+        raise TypeError("the text is a string; only of a kind that `define` made may it be left out")
     if not isinstance(text, str):
         raise TypeError(f"the text is a string, not {type(text).__name__}")
     if not text.strip():

@@ -111,11 +111,13 @@ def checked(schema: object) -> dict[str, typing.Any]:
     """
     if isinstance(schema, type) and dataclasses.is_dataclass(schema):
         schema = _of_dataclass(schema)
-    plain: dict[str, typing.Any] = json.loads(json_object("the schema", schema))
-    if plain.get("type", "object") != "object":
-        raise ValueError(f'the schema of a record is of type "object", not {plain["type"]!r:.80}')
-    _check_schema(plain, "the schema", 0)
-    return plain
+    if not isinstance(schema, Mapping):
+        raise TypeError(f"the schema is a JSON Schema or a dataclass, not {schema!r:.80}")
+    clean = _parsed(json_object("the schema", schema), "the schema")
+    if clean.get("type", "object") != "object":
+        raise ValueError(f'the schema of a record is of type "object", not {clean["type"]!r:.80}')
+    _check_schema(clean, "the schema", 0)
+    return clean
 
 
 def _check_schema(schema: Schema, at: str, depth: int) -> None:
@@ -131,11 +133,11 @@ def _check_schema(schema: Schema, at: str, depth: int) -> None:
             raise ValueError(f"{at}: {word} takes {takes}, not {value!r:.80}")
     if "pattern" in schema:
         _finds(schema["pattern"], "", at)
-    parts = {f"{at}.{name}": part for name, part in schema.get("properties", {}).items()}
-    parts |= {f"{at}.{word}": schema[word] for word in ("items", "additionalProperties") if word in schema}
-    for place, part in parts.items():
-        if not isinstance(part, bool):
-            _check_schema(part, place, depth + 1)
+    for name, part in schema.get("properties", {}).items():
+        _check_schema(part, f"{at}.{name}", depth + 1)
+    for word in ("items", "additionalProperties"):
+        if not isinstance(schema.get(word, True), bool):
+            _check_schema(schema[word], f"{at}.{word}", depth + 1)
 
 
 def _of_dataclass(made: type) -> Schema:
@@ -177,7 +179,14 @@ def _of_hint(hint: object, at: str) -> Schema:
 
 def plain(metadata: object) -> dict[str, typing.Any]:
     """Return *metadata* in plain JSON values: a date as ISO 8601, a datetime too, in UTC and to the millisecond."""
-    return dict(json.loads(json_object("metadata", metadata, spell=_spell)))
+    return _parsed(json_object("metadata", metadata, spell=_spell), "metadata")
+
+
+def _parsed(text: str, name: str) -> dict[str, typing.Any]:
+    try:
+        return dict(json.loads(text))
+    except RecursionError:
+        raise ValueError(f"{name} is nested too deep") from None
 
 
 def _spell(value: object) -> str:
@@ -194,7 +203,7 @@ def check(schema: Schema, value: typing.Any, at: str) -> None:
     if wanted and not any(TYPES[name](value) for name in wanted):
         raise ValueError(f"{at} is of type {' or '.join(wanted)}, not {value!r:.80}")
     if "enum" in schema and canonical(value) not in map(canonical, schema["enum"]):
-        raise ValueError(f"{at} is one of {', '.join(map(repr, schema['enum']))}, not {value!r:.80}")
+        raise ValueError(f"{at} is one of {', '.join(map(repr, schema['enum'])):.400}, not {value!r:.80}")
     if isinstance(value, str):
         _check_text(schema, value, at)
     elif isinstance(value, list) and "items" in schema:
@@ -266,7 +275,8 @@ def _shortest(digits: str) -> float:
 def in_words(fields: Mapping[str, object], names: Iterable[str], text: str = "") -> str:
     """Return *text*, and behind it what it does not hold of the fields *names*: "name: metoprolol; dose: 50 mg"."""
     said = [(name.replace("_", " "), _spoken(fields.get(name))) for name in names]
-    rest = "; ".join(f"{name}: {words}" for name, words in said if words and not _holds(text, words))
+    held = _words(text)
+    rest = "; ".join(f"{name}: {words}" for name, words in said if words and _words(words) not in held)
     return "\n".join(filter(None, (text, rest)))
 
 
@@ -280,6 +290,6 @@ def _spoken(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _holds(text: str, words: str) -> bool:
-    """Return whether *text* has *words* as whole words, in any case."""
-    return re.search(rf"(?<!\w){re.escape(words)}(?!\w)", text, re.IGNORECASE) is not None
+def _words(text: str) -> str:
+    """Return *text* in lower case, each word and sign between spaces: " 5 " is in that of "5 mg", not of "50 mg"."""
+    return " ".join(["", *re.findall(r"\w+|[^\w\s]", text.casefold()), ""])

@@ -240,7 +240,7 @@ def test_a_defined_kind_is_listed_and_needs_no_text(db: str) -> None:
     assert data("--db", db, "show", uid)["text"] == "name: aspirin"
     wrong = run("--db", db, "remember", "--kind", "medication", "--meta", "name=5")
     assert (wrong.exit_code, wrong.stderr) == (1, "Error: medication.name is of type string, not 5\n")
-    assert run("--db", db, "remember").stderr.startswith("Error: the text is missing; ")
+    assert run("--db", db, "remember").stderr.startswith("Error: the text is a string; only ")
 
 
 def test_remember_reads_standard_input(db: str) -> None:

@@ -27,11 +27,13 @@ def of(**properties: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("schema", "says"),
     [
-        (5, "the schema is a mapping"),
-        (int, "the schema is a mapping"),
+        (5, "the schema is a JSON Schema or a dataclass"),
+        (int, "the schema is a JSON Schema or a dataclass"),
         ({5: 5}, "name is not a string"),
         ({"type": "array"}, "of type \"object\", not 'array'"),
         ({"oneOf": []}, "the schema: 'oneOf' is not checked"),
+        (of(name=True), "the schema.name is a mapping of keywords"),
+        (of(items={"x": 1}) | {"items": TEXT}, "the schema.items: 'x' is not checked"),
         (of(name={"typ": "string"}), "the schema.name: 'typ' is not checked"),
         (of(name={"default": 5}), "the schema.name: 'default' is not checked"),
         (of(name="string"), "the schema.name is a mapping of keywords"),
@@ -277,6 +279,9 @@ def test_what_a_text_holds_is_not_said_again() -> None:
     assert fields.in_words(values, values, "Metoprolol, 5 a day") == "Metoprolol, 5 a day"
     assert fields.in_words(values, values, "metoprolol, 50 a day") == "metoprolol, 50 a day\ndose: 5"
     assert fields.in_words(values, [], "a text") == "a text"
+    assert fields.in_words({"of": "C++"}, ["of"], "C") == "C\nof: C++"
+    long = {"of": "a " * 20_000 + "b"}
+    assert fields.in_words(long, ["of"], "a " * 90_000).endswith("a b")
 
 
 @settings(max_examples=300, deadline=None, database=None)

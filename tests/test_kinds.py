@@ -113,7 +113,7 @@ def test_defining_the_same_again_writes_nothing(mem: Memory, path: Path) -> None
         ({"kind": "note", "schema": {}}, ValueError, "'note' is a kind of agentmem's own"),
         ({"kind": "turn", "schema": {}}, ValueError, "'turn' is a kind of agentmem's own"),
         ({"kind": "correction", "schema": {}}, ValueError, "'correction' is a kind of agentmem's own"),
-        ({"kind": "k", "schema": "string"}, TypeError, "the schema is a mapping"),
+        ({"kind": "k", "schema": "string"}, TypeError, "the schema is a JSON Schema or a dataclass"),
         ({"kind": "k", "schema": {"propertys": {}}}, ValueError, "'propertys' is not checked"),
         ({"kind": "k", "schema": CASE, "key": 5}, TypeError, "key is a field or a list of fields"),
         ({"kind": "k", "schema": CASE, "key": "citatoin"}, ValueError, "'citatoin' is none of the schema's properties"),
@@ -238,7 +238,7 @@ def test_other_kinds_are_as_free_as_before(mem: Memory) -> None:
     for text in (None, 5, ""):
         with pytest.raises((TypeError, ValueError), match="the text is"):
             mem.remember(text, kind="diary")  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="item 0: the text is missing"):
+    with pytest.raises(TypeError, match="item 0: the text is a string; only"):
         mem.remember_many([{"kind": "diary"}])
 
 
@@ -289,7 +289,7 @@ def test_a_revision_makes_its_text_of_the_new_fields(mem: Memory) -> None:
     assert new.text == "name: metoprolol; dose: 75 mg"
     assert mem.revise(new.id, "Half of it in the evening").metadata == new.metadata
     note = mem.remember("plain")
-    with pytest.raises(TypeError, match="the text is missing"):
+    with pytest.raises(TypeError, match="the text is a string; only"):
         mem.revise(note.id)
 
 
