@@ -25,6 +25,8 @@ agentmem: a memory for AI agents that is one SQLite file and one import.
     roster      what ranking asks of every record, in memory
     lexical     query → records by words
     claims      the table of claims: what records say of whom
+    fields      the fields of a kind of record: JSON Schema, checked
+    kinds       which kinds are defined, and which record takes the place of which
     facts       claims → what is true now, what was true then
     index       the records of one scope, in memory or in SQL; query → records by meaning
     ingest      what a caller says → stored and indexed
@@ -35,6 +37,7 @@ agentmem: a memory for AI agents that is one SQLite file and one import.
     opened      an open file: its clock, encoder, index, and its care
     knowing     the verbs about facts
     relating    the verbs about entities and what leads from one to another
+    defining    the verbs about kinds of record
     memory      Memory: the verbs
     aio         AsyncMemory
     doors/      ways in: the command line
@@ -45,7 +48,7 @@ Imports go down this list, never up.
 from .aio import AsyncMemory
 from .errors import AgentmemError, ImportFormatError, ModelError, NotFoundError, OpenError, StorageError
 from .memory import Memory
-from .records import Context, Entity, Erasure, Fact, Hit, ImportReport, Record, Related, Stats
+from .records import Context, Entity, Erasure, Fact, Hit, ImportReport, Kind, Record, Related, Stats
 
 __all__ = [
     "AgentmemError",
@@ -57,6 +60,7 @@ __all__ = [
     "Hit",
     "ImportFormatError",
     "ImportReport",
+    "Kind",
     "Memory",
     "ModelError",
     "NotFoundError",

@@ -60,6 +60,8 @@ class AsyncMemory:
     neighbours = _awaitable(Memory.neighbours)
     merge_entities = _awaitable(Memory.merge_entities)
     split_entities = _awaitable(Memory.split_entities)
+    define = _awaitable(Memory.define)
+    kinds = _awaitable(Memory.kinds)
     stats = _awaitable(Memory.stats)
     verify = _awaitable(Memory.verify)
     rebuild = _awaitable(Memory.rebuild)

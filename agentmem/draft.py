@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .records import Instant, Row, instant
+from .records import Instant, Kind, Row, instant
 from .scope import Scope, check_share
 from .words import is_unicode
 
@@ -47,6 +47,8 @@ class Draft:
     metadata: str  # a JSON object
     content_hash: bytes  # sha256: equal for the same thing said twice
     repeatable: bool  # nothing tells this from the same words said earlier: only an active one counts as known
+    definition: Kind | None = None  # what its fields were checked against
+    key_hash: bytes | None = None  # sha256: equal for those that take each other's place
 
     @property
     def indexed_text(self) -> str:
@@ -88,10 +90,10 @@ def draft(
     check_text(text)
     if role not in ROLES:
         raise ValueError(f"role is one of {', '.join(ROLES)}, not {role!r}")
-    _check_name("kind", kind)
+    check_name("kind", kind)
     for name, value in (("speaker", speaker), ("source", source), ("id", key)):
         if value is not None:
-            _check_name(name, value, 2048)
+            check_name(name, value, 2048)
     moment = None if at is None else instant(at)
     identity = [scope.user, scope.agent, scope.session, kind, role, speaker, source, text, moment, key]
     return Draft(
@@ -106,14 +108,16 @@ def draft(
         trust=check_share("trust", trust),
         source=source,
         expires_at=None if expires_at is None else instant(expires_at),
-        metadata=metadata_json(metadata),
+        metadata=json_object("metadata", {} if metadata is None else metadata),
         content_hash=hashlib.sha256(json.dumps(identity, ensure_ascii=False).encode()).digest(),
         repeatable=moment is None and key is None,
     )
 
 
-def check_text(text: object) -> None:
-    """Raise TypeError or ValueError where *text* cannot be a record's text."""
+def check_text(text: object) -> str:
+    """Return *text*, or raise TypeError or ValueError where it cannot be a record's text."""
+    if text is None:
+        raise TypeError("the text is a string; only of a kind that `define` made may it be left out")
     if not isinstance(text, str):
         raise TypeError(f"the text is a string, not {type(text).__name__}")
     if not text.strip():
@@ -126,25 +130,30 @@ def check_text(text: object) -> None:
         raise ValueError(f"the text holds a NUL character at {text.index(chr(0))}; take it out first")
     if not is_unicode(text):
         raise ValueError("the text holds half of a surrogate pair; decode it again, or with errors='replace'")
+    return text
 
 
-def metadata_json(metadata: Mapping[str, object] | None) -> str:
-    """Return *metadata* as a JSON object, or raise TypeError or ValueError saying why it cannot be one."""
-    if metadata is None:
-        return "{}"
-    if not isinstance(metadata, Mapping):
-        raise TypeError(f"metadata is a mapping, not {metadata!r}")
-    if not all(isinstance(name, str) for name in metadata):
-        raise TypeError("metadata has a field whose name is not a string")
+def json_object(name: str, value: object, *, spell: Callable[[object], object] | None = None) -> str:
+    """
+    Return *value* as a JSON object, or raise TypeError or ValueError saying why it cannot be one.
+
+    Args:
+        name: what the error calls it.
+        spell: returns in plain JSON values what is none.
+    """
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} is a mapping, not {value!r:.80}")
+    if not all(isinstance(field, str) for field in value):
+        raise TypeError(f"{name} has a field whose name is not a string")
     try:
-        text = json.dumps(dict(metadata), ensure_ascii=False, allow_nan=False)
+        text = json.dumps(dict(value), ensure_ascii=False, allow_nan=False, default=spell)
     except (TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"metadata must be plain JSON values: {error}") from None
+        raise ValueError(f"{name} must be plain JSON values: {error}") from None
     if not is_unicode(text) or ESCAPED_NUL.search(text):
-        raise ValueError("metadata holds a NUL character or half of a surrogate pair")
+        raise ValueError(f"{name} holds a NUL character or half of a surrogate pair")
     if len(text.encode()) > MAX_METADATA:
         raise ValueError(
-            f"metadata takes more than {MAX_METADATA:,} bytes; keep large things in files and store their names"
+            f"{name} takes more than {MAX_METADATA:,} bytes; keep large things in files and store their names"
         )
     return text
 
@@ -198,7 +207,8 @@ def _words(content: object) -> str:
     return "\n".join(part for part in parts if isinstance(part, str))
 
 
-def _check_name(name: str, value: object, limit: int = 512) -> None:
+def check_name(name: str, value: object, limit: int = 512) -> None:
+    """Raise TypeError or ValueError where *value* is not text of 1 to *limit* characters; *name* is what it is."""
     if not isinstance(value, str):
         raise TypeError(f"{name} is a string, not {value!r}")
     if not value.strip() or len(value) > limit or "\0" in value or not is_unicode(value):

@@ -4,7 +4,7 @@ Forget: records, their versions and all that was derived from them, down to the 
 
 from __future__ import annotations
 
-from . import claims, fulltext, search, store
+from . import claims, fulltext, kinds, search, store
 from .db import Database
 from .records import Erasure
 from .scope import Predicate
@@ -27,6 +27,7 @@ def forget(db: Database, id: str | None, wanted: Predicate, own: Predicate, *, n
             stamp = db.stamp(connection)
             search.unindex(connection, rows)
             claims.unindex(connection, [row.id for row in rows])
+            kinds.unindex(connection, [row.id for row in rows])
             store.delete(connection, uids, now=now, stamp=stamp)
             fulltext.unindex(connection, rows, lambda: store.every_row(connection))
             db.mark_erased(connection, stamp)

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import candidates, claims, fulltext, search, store
+from . import candidates, claims, fulltext, kinds, search, store
 from .candidates import Extract
 from .db import Connection, Database, Stamp
-from .draft import REMEMBER_FIELDS, Draft, draft, merged, metadata_json, read_message
+from .draft import REMEMBER_FIELDS, Draft, draft, json_object, merged, read_message
 from .records import Record, Row, batches, moment
 from .scope import Predicate, Scope
 
@@ -53,8 +53,13 @@ class Derived(NamedTuple):
 Derivations = dict[bytes, Derived]  # by content hash
 
 
-def items(given: Iterable[str | Mapping[str, Any]], own: Scope, *, now: int) -> Iterator[Draft]:
-    """Yield a draft for each text, or mapping of `remember`'s arguments; an error names the item by its index."""
+def items(given: Iterable[str | Mapping[str, Any]], own: Scope, known: kinds.Kinds, *, now: int) -> Iterator[Draft]:
+    """
+    Yield a draft for each text, or mapping of `remember`'s arguments; an error names the item by its index.
+
+    Args:
+        known: the kinds that are defined.
+    """
     if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
         raise TypeError(f"items is a list of texts or mappings, not {given!r:.80}; remember() takes a single one")
     for index, item in enumerate(given):
@@ -62,13 +67,13 @@ def items(given: Iterable[str | Mapping[str, Any]], own: Scope, *, now: int) -> 
             if isinstance(item, str):
                 yield draft(item, own, now=now)
                 continue
-            if not isinstance(item, Mapping) or "text" not in item:
+            if not isinstance(item, Mapping) or not item.keys() & {"text", "kind"}:
                 raise TypeError(f"an item is a text, or a mapping with a text, not {item!r}")
-            fields = dict(item)
+            fields = {"text": None, **item}
             names = {name: fields.pop(name, None) for name in ("user", "agent", "session")}
             if unknown := set(fields) - REMEMBER_FIELDS:
                 raise ValueError(f"unknown field {sorted(map(str, unknown))[0]!r}; put your own into metadata")
-            yield draft(scope=own.narrowed(**names), now=now, **fields)
+            yield kinds.drafted(known, scope=own.narrowed(**names), now=now, **fields)
 
 
 def under_heading(message: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -155,7 +160,7 @@ def _derive(db: Database, reader: Reader, drafts: Sequence[Draft], *, now: int, 
         new = {
             made.content_hash: made
             for made in drafts
-            if store.known(connection, made, now=now) is None and (restore or not store.forgotten(connection, made))
+            if _here(connection, made, now=now) is None and (restore or not store.forgotten(connection, made))
         }
     return _derived(reader, list(new.values()))
 
@@ -164,51 +169,70 @@ def _store(
     db: Database, reader: Reader, drafts: Sequence[Draft], derived: Derivations, *, now: int, restore: bool
 ) -> Written:
     """Store those of *drafts* that are still not here, in one transaction; where nothing is to be stored, only read."""
-    added, rows = 0, dict[bytes, int | None]()
+    added, rows = 0, list[int | None]()
     with db.transaction() if derived else db.read() as connection:
+        kinds.confirm(connection, drafts)
         stamp = claim(db, connection, reader.encoder) if derived else None
         for made in drafts:
             # Again: another process may have stored or forgotten it meanwhile.
-            row = store.known(connection, made, now=now)
+            row = _here(connection, made, now=now)
             if row is None and (restore or not store.forgotten(connection, made)):
                 if stamp is None:
                     break
                 found = derived.get(made.content_hash) or _derived(reader, [made])[made.content_hash]
-                row = store.insert(connection, _with(made, found), now=now, stamp=stamp)
-                _index(connection, row, made, found)
+                held = kinds.holder(connection, made, now=now)
+                row = _put(connection, made, found, now=now, stamp=stamp, instead_of=held.uid if held else None)
                 added += 1
-            rows[made.content_hash] = row
+            rows.append(row)
         else:
-            return _written(connection, drafts, rows, added=added)
+            here = [row for row in rows if row is not None]
+            records = store.fetch(connection, here)
+            return Written([records[row] for row in here], added, len(drafts))
     return write(db, reader, drafts, now=now, restore=restore)  # it was here at the first look
 
 
-def _written(
-    connection: Connection, drafts: Sequence[Draft], rows: Mapping[bytes, int | None], *, added: int
-) -> Written:
-    found = [row for made in drafts if (row := rows[made.content_hash]) is not None]
-    records = store.fetch(connection, found)
-    return Written([records[row] for row in found], added, len(drafts))
+def _here(connection: Connection, made: Draft, *, now: int) -> int | None:
+    """Return the row id of the record that *made* repeats, in its words or, where its kind has a key, its fields."""
+    row = store.known(connection, made, now=now)
+    if row is None and (held := kinds.holder(connection, made, now=now)) and kinds.repeats(made, held):
+        return held.row
+    return row
 
 
 def replace(db: Database, reader: Reader, old: Record, made: Draft, own: Predicate, *, now: int) -> Record:
     """Store *made* in the place of *old*, which must still be the version that holds."""
-    if made.occurred_at is not None and made.occurred_at > now:
-        raise ValueError(f"a revision holds from now on or earlier, and {moment(made.occurred_at)} is to come")
+    _check_start(made, now)
     derived = _derived(reader, [made])[made.content_hash]
     with db.transaction() as connection:
         store.current(connection, old.id, own)  # again: another process may have revised or forgotten it meanwhile
+        kinds.confirm(connection, [made])
+        held = kinds.holder(connection, made, now=now)
+        if held and held.uid != old.id:
+            raise ValueError(f"record {held.uid} has this key already; revise that one, or forget it first")
         stamp = claim(db, connection, reader.encoder)
-        store.supersede(connection, old.id, at=now if made.occurred_at is None else made.occurred_at, stamp=stamp)
-        row = store.insert(connection, _with(made, derived), now=now, stamp=stamp, supersedes=old.id)
-        _index(connection, row, made, derived)
+        row = _put(connection, made, derived, now=now, stamp=stamp, instead_of=old.id)
         return store.fetch(connection, [row])[row]
 
 
-def _index(connection: Connection, id: int, made: Draft, derived: Derived) -> None:
-    fulltext.index(connection, Row(id, made.speaker, made.text, made.occurred_at))
-    search.index(connection, id, derived.vector, derived.codes, derived.traits)
-    claims.index(connection, id, derived.claims)
+def _check_start(made: Draft, now: int) -> None:
+    if made.occurred_at is not None and made.occurred_at > now:
+        raise ValueError(f"a revision holds from now on or earlier, and {moment(made.occurred_at)} is to come")
+
+
+def _put(
+    connection: Connection, made: Draft, derived: Derived, *, now: int, stamp: Stamp, instead_of: str | None
+) -> int:
+    """Write a record with its index entries, in the place of the one with the uid *instead_of*; return its row id."""
+    if instead_of is not None:
+        _check_start(made, now)
+        store.supersede(connection, instead_of, at=now if made.occurred_at is None else made.occurred_at, stamp=stamp)
+    row = store.insert(connection, _with(made, derived), now=now, stamp=stamp, supersedes=instead_of)
+    fulltext.index(connection, Row(row, made.speaker, made.text, made.occurred_at))
+    search.index(connection, row, derived.vector, derived.codes, derived.traits)
+    claims.index(connection, row, derived.claims)
+    if made.key_hash is not None:
+        kinds.index(connection, row, made.key_hash)
+    return row
 
 
 def claim(db: Database, connection: Connection, encoder: Encoder) -> Stamp:
@@ -229,7 +253,7 @@ def _derived(reader: Reader, drafts: Sequence[Draft]) -> Derivations:
     from .encoder import read  # numpy, which the encoder has loaded already
     from .traits import traits  # its patterns take 0.02 s: only those who write pay for them
 
-    stated = [claims.evident(made.role, made.kind) for made in drafts]
+    stated = [claims.evident(made.role, made.kind) and made.definition is None for made in drafts]
     found = read(reader.encoder, [made.indexed_text for made in drafts], stated)
     metadata = [made.metadata for made in drafts]
     if reader.extract is not None:
@@ -260,12 +284,17 @@ def _extracted(extract: Extract, drafts: Sequence[Draft], stated: Sequence[bool]
         for made, evident in zip(drafts, stated, strict=True)
     ]
     found = candidates.asked(extract, turns)
-    return [
-        metadata_json({**json.loads(made.metadata), candidates.FIELD: [list(each) for each in kept]})
-        if kept
-        else made.metadata
-        for made, kept in zip(drafts, found, strict=True)
-    ]
+    return [_with_candidates(made.metadata, kept) for made, kept in zip(drafts, found, strict=True)]
+
+
+def _with_candidates(metadata: str, kept: Sequence[candidates.Candidate]) -> str:
+    given = json.loads(metadata)
+    if not kept or candidates.FIELD in given:  # the caller's own field of that name stays
+        return metadata
+    try:
+        return json_object("metadata", {**given, candidates.FIELD: [list(each) for each in kept]})
+    except ValueError:  # too large with them: the record matters more
+        return metadata
 
 
 @contextmanager

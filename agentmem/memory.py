@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from . import erase, ingest, pack, scope, store
-from .draft import draft
+from . import erase, ingest, kinds, pack, scope, store
+from .defining import Defining
 from .records import Context, Erasure, Fact, Hit, ImportReport, Instant, Record, Related, Strategy, instant
 from .relating import Relating
 from .scope import Scope
@@ -23,7 +23,7 @@ Records = list[Record]  # in the class below, `list` is a verb
 Hits = list[Hit]
 
 
-class Memory(Relating):
+class Memory(Relating, Defining):
     """
     One memory in one SQLite file; safe to share between threads.
 
@@ -49,7 +49,7 @@ class Memory(Relating):
 
     def remember(
         self,
-        text: str,
+        text: str | None = None,
         *,
         user: str | None = None,
         agent: str | None = None,
@@ -71,7 +71,7 @@ class Memory(Relating):
         Said again with the same words, speaker, source, scope and time, it adds nothing and returns what is here.
 
         Args:
-            text: 1 to 200,000 characters.
+            text: 1 to 200,000 characters; of a kind that `define` made it may be left out, and says the fields.
             speaker: who said it, by name; it is searched together with the words.
             role: user, assistant, system or tool.
             kind: "note", or a word of your own to filter by.
@@ -79,17 +79,17 @@ class Memory(Relating):
             importance, confidence, trust: 0..1, as the calling code sees them.
             expires_at: from then on no read shows it.
             source: where it came from: a tool, a file, an address.
-            metadata: your own fields, plain JSON values.
+            metadata: your own fields, plain JSON values; of a kind that `define` made, as it has them.
 
         Raises:
-            TypeError, ValueError: an argument is not what it should be; the message names it.
+            TypeError, ValueError: an argument or field is not what it should be; the message names it.
             StorageError: the disk is full, or the file is locked or damaged.
         """
         now = self._now()
-        made = draft(
-            text, self._default.narrowed(user, agent, session), now=now, kind=kind, role=role, speaker=speaker, at=at,
-            importance=importance, confidence=confidence, trust=trust, expires_at=expires_at, source=source,
-            metadata=metadata,
+        made = kinds.drafted(
+            self._kinds(), text, self._default.narrowed(user, agent, session), now=now, kind=kind, role=role,
+            speaker=speaker, at=at, importance=importance, confidence=confidence, trust=trust, expires_at=expires_at,
+            source=source, metadata=metadata,
         )  # fmt: skip
         return ingest.write(self._db, self._reader(), [made], now=now).records[0]
 
@@ -118,7 +118,7 @@ class Memory(Relating):
             256 before it are kept, and repeating the call adds only what is missing.
         """
         own = self._default.narrowed(user, agent, session)
-        drafts = ingest.items(items, own, now=self._now())
+        drafts = ingest.items(items, own, self._kinds(), now=self._now())
         records: Records = []
         for written in ingest.write_all(self._db, self._reader(), drafts, now=self._now):
             records += written.records
@@ -209,7 +209,7 @@ class Memory(Relating):
     def revise(
         self,
         id: str,
-        text: str,
+        text: str | None = None,
         *,
         user: str | None = None,
         agent: str | None = None,
@@ -222,22 +222,23 @@ class Memory(Relating):
         Put a new version in the place of the record *id*, which stays as history until it is forgotten.
 
         Args:
-            text: what holds now.
+            text: what holds now; of a kind that `define` made it may be left out, and says the fields.
             at: from when on, not in the future; default is now.
             confidence, metadata: of the new version; default is the old one's.
 
         Raises:
             NotFoundError: there is no such record for this user.
-            ValueError: it was revised already; the message names the version that holds.
+            ValueError: it was revised already, or its key is that of another record; the message names that one.
         """
         now = self._now()
         own = scope.within(self._default.narrowed(user, agent, session), now=now)
         with self._db.read() as connection:
             old = store.current(connection, id, own)
-        made = draft(
-            text, Scope(old.user, old.agent or "", old.session or ""), now=now, kind=old.kind, role=old.role,
-            speaker=old.speaker, at=at, importance=old.importance, trust=old.trust, expires_at=old.expires_at,
-            source=old.source, confidence=old.confidence if confidence is None else confidence,
+        whose = Scope(old.user, old.agent or "", old.session or "")
+        made = kinds.drafted(
+            self._kinds(), text, whose, now=now, kind=old.kind, role=old.role, speaker=old.speaker, at=at,
+            importance=old.importance, trust=old.trust, expires_at=old.expires_at, source=old.source,
+            confidence=old.confidence if confidence is None else confidence,
             metadata=old.metadata if metadata is None else metadata,
         )  # fmt: skip
         return ingest.replace(self._db, self._reader(), old, made, own, now=now)

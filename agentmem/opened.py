@@ -10,9 +10,10 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from . import doctor, ingest, scope
+from . import doctor, ingest, kinds, scope
 from .candidates import Extract
 from .db import Database
+from .errors import StorageError
 from .records import Instant, Stats, instant
 from .scope import Predicate, Scope
 
@@ -60,15 +61,23 @@ class Opened:
 
     def verify(self) -> Texts:
         """Return what is wrong with the whole file, a sentence each; empty is sound.  See `doctor.verify`."""
-        return doctor.verify(self._db)
+        problems = doctor.verify(self._db)
+        try:
+            with self._db.read(fresh=True) as connection:
+                count = kinds.without_key(connection)
+        except StorageError as error:
+            return problems if str(error) in problems else [*problems, str(error)]
+        return [*problems, f"{count} records have no key; run rebuild"] if count else problems
 
     def rebuild(self, progress: Callable[[int, int], None] | None = None) -> None:
         """
-        Make the full-text index, the vectors and the token codes again from the records.
+        Make the full-text index, the keys, the vectors and the token codes again from the records.
 
         Args:
             progress: called with how many records are encoded, and how many there are.
         """
+        with self._db.transaction() as connection:
+            kinds.rebuild(connection)
         doctor.rebuild(self._db, self._encoder(), progress)
 
     def compact(self) -> int:

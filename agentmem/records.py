@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Instant = str | int | datetime | date
 T = TypeVar("T")
@@ -131,6 +131,17 @@ class Related:
 
     name: str
     path: tuple[Fact, ...]  # the facts that lead there, one a hop
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of record whose metadata has fields of its own, as `define` took it."""
+
+    name: str
+    schema: Mapping[str, Any]  # JSON Schema of the metadata
+    key: tuple[str, ...]  # fields by which a record takes the place of the one before; empty: none does
+    searchable: tuple[str, ...]  # fields whose values belong to the text
+    single: bool  # each record takes the place of the one before
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import numpy as np
 from agentmem import encoder
 from agentmem.claims import key
 from agentmem.extract import claims
-from agentmem.predicates import RELATION
+from agentmem.predicates import HINT, RELATION
 
 FOLDER = Path(__file__).parent / "claims"
 KINDS = frozenset(["dog", "cat", "puppy", "kitten", "rabbit", "parrot", "hamster", "horse", "tortoise", "turtle"])
@@ -62,6 +62,7 @@ def claimed(text: str) -> Labels:
     return {
         _label(c.subject, c.predicate, c.object, "holds" if c.holds else "ended" if c.ended else "not")
         for c in claims(text, marks)
+        if c.confidence >= HINT  # below, it only casts doubt
     }
 
 

@@ -14,12 +14,12 @@ BANDS = [
     "phrases marks candidates",
     "scope times",
     "traits draft encoder db rank pack exports extract",
-    "store search fulltext roster lexical claims",
-    "facts",
+    "store search fulltext roster lexical claims fields",
+    "facts kinds",
     "index ingest erase transfer doctor",
     "recall",
     "opened",
-    "knowing",
+    "knowing defining",
     "relating",
     "memory",
     "aio",
@@ -42,6 +42,8 @@ TABLE_OWNER = {
     "traits": "search",
     "times": "search",
     "claims": "claims",
+    "kinds": "kinds",
+    "keys": "kinds",
 }
 WRITE = re.compile(r"\b(?:insert (?:or \w+ )?into|update|delete from)\s+(\w+)", re.IGNORECASE)
 MODULES = sorted(ROOT.glob("*.py"))

@@ -123,7 +123,8 @@ def test_commands_stand_in_the_order_in_which_one_meets_them() -> None:
     text = out("--help")
     names = re.findall(r"^  (\w+)  ", text[text.index("Commands:") :], re.MULTILINE)
     assert names == ["demo", "import", "remember", "recall", "context", "list", "show", "history", "revise", "forget",
-                     "facts", "about", "timeline", "neighbours", "conflicts", "correct", "stats", "doctor"]  # fmt: skip
+                     "facts", "about", "timeline", "neighbours", "conflicts", "correct", "kinds", "stats",
+                     "doctor"]  # fmt: skip
 
 
 def test_version() -> None:
@@ -226,6 +227,21 @@ def test_remember_keeps_every_field_and_prints_the_id(db: str) -> None:
     }  # fmt: skip
     assert record["occurred_at"] == "2026-03-01T00:00:00+00:00" and record["expires_at"].startswith("2999-01-01")
     assert record["metadata"] == {"stars": 4, "a": "b=c", "tags": ["x", "y"], "odd": "NaN", "empty": ""}
+
+
+def test_a_defined_kind_is_listed_and_needs_no_text(db: str) -> None:
+    assert run("--db", db, "kinds").stdout == "" and data("--db", db, "kinds") == []
+    schema = {"properties": {"name": {"type": "string"}, "dose": {"type": "string"}}, "required": ["name"]}
+    with Memory(db) as memory:
+        memory.define("medication", schema, key="name", searchable=["name"])
+        memory.define("profile", {}, single=True)
+    assert out("--db", db, "kinds").splitlines() == ["medication\tname, dose\tname\tname\t", "profile\t\t\t\tsingle"]
+    assert data("--db", db, "kinds")[0]["schema"] == schema
+    uid = out("--db", db, "remember", "--kind", "medication", "--meta", "name=aspirin").strip()
+    assert data("--db", db, "show", uid)["text"] == "name: aspirin"
+    wrong = run("--db", db, "remember", "--kind", "medication", "--meta", "name=5")
+    assert (wrong.exit_code, wrong.stderr) == (1, "Error: medication.name is of type string, not 5\n")
+    assert run("--db", db, "remember").stderr.startswith("Error: the text is a string; only ")
 
 
 def test_remember_reads_standard_input(db: str) -> None:

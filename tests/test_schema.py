@@ -16,7 +16,7 @@ from agentmem import Memory, OpenError
 MIGRATION = Path(agentmem.__file__).parent / "migrations" / "0001_base.sql"
 TABLES = {
     "meta", "devices", "scopes", "records", "tombstones", "vectors", "token_codes", "traits", "times", "records_fts",
-    "records_folded",
+    "records_folded", "claims", "kinds", "keys",
 }  # fmt: skip
 CONSTRAINTS = ("unique (", "primary key (")  # of a whole table: no column, no comment
 

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import click
 
-from agentmem import Context, Erasure, Hit, ImportFormatError, Memory, Record, Stats
+from agentmem import Context, Erasure, Hit, ImportFormatError, Kind, Memory, Record, Stats
 
 from . import knowing, show
 from .frame import (
@@ -120,7 +120,7 @@ def import_(memory: Memory, files: tuple[str, ...], format: str | None) -> list[
 
 
 @verb(show.id_of)
-@click.argument("text")
+@click.argument("text", required=False)
 @click.option("--speaker", help="Who said it.")
 @click.option("--kind", default="note", show_default=True, help="A word to filter by.")
 @click.option("--at", metavar="DATE", help="When it was said or happened; default: now.")
@@ -130,11 +130,12 @@ def import_(memory: Memory, files: tuple[str, ...], format: str | None) -> list[
 @click.option("--meta", multiple=True, callback=key_values, metavar="KEY=VALUE",
               help="A field of your own, as JSON or text; repeatable.")  # fmt: skip
 @click.option("--session", callback=nonempty, help="The conversation it belongs to.")
-def remember(memory: Memory, text: str, meta: dict[str, object], **fields: Any) -> Record:
+def remember(memory: Memory, text: str | None, meta: dict[str, object], **fields: Any) -> Record:
     """
     Keep one statement, and print its id.
 
     TEXT may be - to read it from standard input.  The same statement again adds nothing.
+    Of a kind that has fields of its own (see kinds) TEXT may be left out, and says the fields.
 
     \b
     Examples:
@@ -282,6 +283,22 @@ def forget(memory: Memory, id: str | None, whole: bool, yes: bool, **wanted: Any
     return memory.forget(uid, **named)
 
 
+@verb(show.kinds)
+def kinds(memory: Memory) -> list[Kind]:
+    """
+    Show the kinds of record that have fields of their own.
+
+    A program defines them with `Memory.define`.  With --json, their schemas too.
+
+    In a pipe: kind, fields, key, searchable fields, whether it is single.
+
+    \b
+    Examples:
+      agentmem kinds --json
+    """
+    return memory.kinds()
+
+
 @verb(show.stats)
 def stats(memory: Memory) -> Stats:
     """
@@ -317,7 +334,7 @@ def doctor(memory: Memory, rebuild: bool, compact: bool) -> dict[str, object]:
 COMMANDS = (
     demo, import_, remember, recall, context, list_, show_, history, revise, forget,
     knowing.facts, knowing.about, knowing.timeline, knowing.neighbours, knowing.conflicts, knowing.correct,
-    stats, doctor,
+    kinds, stats, doctor,
 )  # fmt: skip
 for each in COMMANDS:
     main.add_command(each)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agentmem import Context, Erasure, Hit, ImportReport, Record, Stats
+from agentmem import Context, Erasure, Hit, ImportReport, Kind, Record, Stats
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -368,6 +368,21 @@ def erased(erasure: Erasure) -> None:
     click.echo(f"Erased {plural(erasure.count, 'record')}.")
     if not erasure.log_truncated:
         note("Another program is reading: what was erased stays in the -wal file until it is done.")
+
+
+def kinds(found: Sequence[Kind]) -> None:
+    """Print kinds of record, one a line."""
+    columns = [
+        Column("kind", lambda kind: kind.name, None, "cyan", 20),
+        Column("fields", lambda kind: ", ".join(kind.schema.get("properties", {})), wrap=True),
+        Column("key", lambda kind: ", ".join(kind.key), None, "", 20),
+        Column("searchable", lambda kind: ", ".join(kind.searchable), None, "dim", 20),
+        Column("", lambda kind: "single" if kind.single else "", None, "dim", 6),
+    ]
+    if found:
+        table(found, columns)
+    else:
+        note("No kind has fields of its own; a program gives them with `define`.")
 
 
 def stats(found: Stats) -> None:

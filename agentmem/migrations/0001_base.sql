@@ -1,6 +1,6 @@
 -- Schema 1.  Instants are UTC milliseconds since 1970.  Intervals are half-open: from <= t < to.
--- Tables of truth: devices, scopes, records, tombstones.
--- Derived, made again by rebuild(): vectors, token_codes, traits, times, claims,
+-- Tables of truth: devices, scopes, records, tombstones, kinds.
+-- Derived, made again by rebuild(): vectors, token_codes, traits, times, claims, keys,
 -- records_fts, records_folded.
 
 create table meta (                  -- what the file knows about itself
@@ -62,6 +62,16 @@ create table tombstones (            -- what was forgotten, so that it never com
 
 create index tombstones_hash on tombstones (content_hash); -- is it forgotten?
 
+create table kinds (                 -- kinds of record whose metadata has fields of its own, as the caller defined them
+    name text primary key,           -- records.kind
+    schema text not null check (json_type(schema) = 'object'), -- JSON Schema of the metadata
+    key text not null check (json_type(key) = 'array'), -- fields by which a record takes the place of the one before
+    searchable text not null check (json_type(searchable) = 'array'), -- fields whose values belong to the text
+    single integer not null check (single in (0, 1)), -- 1: each record takes the place of the one before
+    hlc integer not null,            -- hybrid logical clock of the definition
+    device integer not null references devices (id) -- who defined it
+) strict, without rowid;
+
 create table vectors (               -- derived: one sentence vector per record
     id integer primary key references records (id), -- the record
     vector blob not null check (length(vector) = 384) -- int8[384], largest component +-127, as sqlite-vec reads it
@@ -107,6 +117,13 @@ create table claims (                -- derived: what a text says of somebody; f
 
 create index claims_subject on claims (subject, predicate); -- what is said of somebody?
 create index claims_object on claims (object_key, predicate); -- who is called so?
+
+create table keys (                  -- derived: the keys of records whose kind has one, or is single
+    record integer primary key references records (id), -- the record
+    hash blob not null               -- sha256 of scope, kind and the key's fields
+) strict;
+
+create index keys_hash on keys (hash); -- whose place does it take?
 
 create virtual table records_fts using fts5 (  -- derived: full text over the records
     speaker,                         -- a name belongs to what is searched

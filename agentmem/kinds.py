@@ -1,0 +1,249 @@
+"""
+Kinds of record that a caller defined: what their fields are, and which record takes the place of which.  Owns the
+tables `kinds`, and `keys`, which is derived.
+
+Functions take a connection that `Database.read` or `Database.transaction` lent.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from . import fields
+from .claims import CORRECTION
+from .db import Connection, Stamp
+from .draft import Draft, check_name, check_text, draft
+from .errors import StorageError
+from .records import Kind
+from .scope import Scope
+
+OURS = ("turn", "note", CORRECTION)  # kinds that agentmem writes itself
+Kinds = Mapping[str, Kind]
+
+
+class Holder(NamedTuple):
+    """The record that holds a key."""
+
+    row: int  # records.id
+    uid: str
+    text: str
+    metadata: str  # a JSON object
+
+
+# -- definitions ----------------------------------------------------------------------------------------------------
+
+
+def described(
+    name: str, schema: object, *, key: str | Sequence[str], searchable: str | Sequence[str], single: bool
+) -> Kind:
+    """Make a Kind of what a caller says, or raise TypeError or ValueError saying what is wrong with it."""
+    check_name("kind", name)
+    if name in OURS:
+        raise ValueError(f"{name!r} is a kind of agentmem's own; choose another name")
+    if not isinstance(single, bool):
+        raise TypeError(f"single is True or False, not {single!r:.80}")
+    clean = fields.checked(schema)
+    made = Kind(name, clean, _names("key", key, clean), _names("searchable", searchable, clean), single)
+    if single and made.key:
+        raise ValueError("of a single record there is one, of records with a key one for each: take key or single")
+    if missing := set(made.key) - set(clean.get("required", ())):
+        raise ValueError(f"the key {sorted(missing)[0]!r} must be one of the schema's required fields")
+    return made
+
+
+def _names(what: str, given: str | Sequence[str], schema: fields.Schema) -> tuple[str, ...]:
+    names = (given,) if isinstance(given, str) else given
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise TypeError(f"{what} is a field or a list of fields, not {given!r:.80}")
+    known = schema.get("properties", {})
+    for name in names:
+        if name not in known:
+            raise ValueError(f"{what}: {name!r:.80} is none of the schema's properties: {', '.join(known) or 'none'}")
+    return tuple(dict.fromkeys(names))
+
+
+def every(connection: Connection) -> dict[str, Kind]:
+    """Return the kinds that are defined in this file, by name."""
+    rows = connection.execute("select name, schema, key, searchable, single from kinds order by name")
+    return {
+        name: Kind(name, json.loads(schema), tuple(json.loads(key)), tuple(json.loads(searchable)), bool(single))
+        for name, schema, key, searchable, single in rows
+    }
+
+
+def define(connection: Connection, kind: Kind, *, now: int, stamp: Stamp) -> None:
+    """
+    Write *kind*, in the place of the one of its name.
+
+    Raises:
+        ValueError: a record that holds does not fit it, or two would take each other's place; the message names them.
+    """
+    keys = list(_fitting(connection, kind, now=now))
+    connection.execute("delete from keys where record in (select id from records where kind = ?)", (kind.name,))
+    for row, hash in keys:
+        index(connection, row, hash)
+    connection.execute(
+        """insert or replace into kinds (name, schema, key, searchable, single, hlc, device)
+           values (:name, :schema, :key, :searchable, :single, :hlc, :device)""",
+        {
+            "name": kind.name,
+            "schema": json.dumps(kind.schema, ensure_ascii=False),
+            "key": json.dumps(kind.key, ensure_ascii=False),
+            "searchable": json.dumps(kind.searchable, ensure_ascii=False),
+            "single": kind.single,
+            "hlc": stamp.hlc,
+            "device": stamp.device,
+        },
+    )
+
+
+def _fitting(connection: Connection, kind: Kind, *, now: int) -> Iterator[tuple[int, bytes]]:
+    """Yield row id and key of a kind's records that hold; ValueError where one does not fit, or two share a key."""
+    holders: dict[bytes, str] = {}
+    for row, uid, whose, values, expires in _active(connection, kind.name):
+        hash = _key_hash(kind, whose, values)
+        if hash is not None:
+            yield row, hash
+        if expires is not None and expires <= now:
+            continue  # nobody sees it any more
+        try:
+            fields.check(kind.schema, values, kind.name)
+        except ValueError as error:
+            raise ValueError(f"record {uid} of user {whose.user!r} does not fit: {error}") from None
+        if hash is not None and (other := holders.setdefault(hash, uid)) != uid:
+            raise ValueError(
+                f"records {other} and {uid} of user {whose.user!r} would take each other's place; forget one first"
+            )
+
+
+def confirm(connection: Connection, drafts: Iterable[Draft]) -> None:
+    """Raise StorageError where a kind was defined anew since *drafts* were checked."""
+    known = every(connection)
+    for made in drafts:
+        if known.get(made.kind) != made.definition:
+            raise StorageError(f"the kind {made.kind!r} was defined anew at this moment; repeat the call")
+
+
+# -- records --------------------------------------------------------------------------------------------------------
+
+
+def drafted(
+    known: Kinds,
+    text: str | None,
+    scope: Scope,
+    *,
+    kind: str = "note",
+    metadata: Mapping[str, object] | None = None,
+    **said: Any,
+) -> Draft:
+    """
+    Make a Draft as `draft` does; of a kind that is *known*, its fields are checked, and belong to the text.
+
+    Args:
+        text: None is made of the fields, where the kind is known.
+        said: what `draft` takes beside.
+
+    Raises:
+        TypeError, ValueError: as `draft`, or a field is not as its kind has it; the message names it.
+    """
+    definition = known.get(kind) if isinstance(kind, str) else None
+    if definition is None:
+        return draft(check_text(text), scope, kind=kind, metadata=metadata, **said)
+    try:
+        return _drafted(definition, text, scope, {} if metadata is None else metadata, said)
+    except RecursionError:
+        raise ValueError("metadata is nested too deep") from None
+
+
+def _drafted(
+    kind: Kind, text: str | None, scope: Scope, metadata: Mapping[str, object], said: Mapping[str, Any]
+) -> Draft:
+    values = fields.plain(metadata)
+    fields.check(kind.schema, values, kind.name)
+    whole = _made_text(kind, values) if text is None else fields.in_words(values, kind.searchable, check_text(text))
+    made = draft(whole, scope, kind=kind.name, metadata=values, **said)
+    return dataclasses.replace(
+        made,
+        definition=kind,
+        key_hash=_key_hash(kind, scope, values),
+        content_hash=hashlib.sha256(made.content_hash + fields.canonical(values).encode()).digest(),
+    )
+
+
+def _made_text(kind: Kind, values: Mapping[str, object]) -> str:
+    listed = kind.schema.get("properties", {})
+    return fields.in_words(values, kind.searchable or [*listed, *sorted(values.keys() - listed)])
+
+
+def _key_hash(kind: Kind, scope: Scope, values: Mapping[str, object]) -> bytes | None:
+    if not (kind.key or kind.single):
+        return None
+    key = [scope.user, scope.agent, scope.session, kind.name, *(values.get(name) for name in kind.key)]
+    return hashlib.sha256(fields.canonical(key).encode()).digest()
+
+
+def holder(connection: Connection, made: Draft, *, now: int) -> Holder | None:
+    """Return the record that holds, at *now*, the key of *made*; None where there is none, or *made* has no key."""
+    if made.key_hash is None:
+        return None
+    row = connection.execute(
+        """select r.id, r.uid, r.text, r.metadata from keys as k join records as r on r.id = k.record
+           where k.hash = :hash and r.status = 'active' and (r.expires_at is null or r.expires_at > :now)
+           order by r.id desc limit 1""",
+        {"hash": made.key_hash, "now": now},
+    ).fetchone()
+    return None if row is None else Holder(*row)
+
+
+def repeats(made: Draft, held: Holder) -> bool:
+    """Return whether *made* says no more than *held*: the same fields, and no other text."""
+    values = json.loads(made.metadata)
+    if made.definition is None or fields.canonical(values) != fields.canonical(json.loads(held.metadata)):
+        return False
+    return made.text in (held.text, _made_text(made.definition, values))
+
+
+def index(connection: Connection, row: int, hash: bytes) -> None:
+    """Enter the key of the record with row id *row*."""
+    connection.execute("insert into keys (record, hash) values (?, ?)", (row, hash))
+
+
+def unindex(connection: Connection, rows: Sequence[int]) -> None:
+    """Take the keys of records out."""
+    for row in rows:
+        connection.execute("delete from keys where record = ?", (row,))
+
+
+def rebuild(connection: Connection) -> None:
+    """Make the keys again from the records that hold."""
+    connection.execute("delete from keys")
+    for kind in every(connection).values():
+        for row, _, whose, values, _ in _active(connection, kind.name):
+            if (hash := _key_hash(kind, whose, values)) is not None:
+                index(connection, row, hash)
+
+
+def without_key(connection: Connection) -> int:
+    """Return how many records that hold lack the key that their kind has."""
+    return int(
+        connection.execute(
+            """select count(*) from records as r join kinds as k on k.name = r.kind
+               where r.status = 'active' and (k.key <> '[]' or k.single) and r.id not in (select record from keys)"""
+        ).get
+    )
+
+
+def _active(connection: Connection, kind: str) -> Iterator[tuple[int, str, Scope, dict[str, Any], int | None]]:
+    """Yield row id, uid, scope, fields and expiry of the records of a kind that hold, the oldest first."""
+    rows = connection.execute(
+        """select r.id, r.uid, s.user, s.agent, s.session, r.metadata, r.expires_at
+           from records as r join scopes as s on s.id = r.scope
+           where r.kind = ? and r.status = 'active' order by r.id""",
+        (kind,),
+    )
+    for row, uid, user, agent, session, metadata, expires in rows:
+        yield row, uid, Scope(user, agent, session), json.loads(metadata), expires
