@@ -24,6 +24,7 @@ agentmem: a memory for AI agents that is one SQLite file and one import.
     fulltext    the tables of words
     roster      what ranking asks of every record, in memory
     lexical     query → records by words
+    asking      a question → the predicates that it asks for
     claims      the table of claims: what records say of whom
     fields      the fields of a kind of record: JSON Schema, checked
     kinds       which kinds are defined, and which record takes the place of which

@@ -247,6 +247,15 @@ def lately(connection: Connection, seen: Predicate, subjects: Sequence[str], pre
     return found
 
 
+def predicates_of(connection: Connection, subjects: Sequence[str]) -> list[str]:
+    """Return which predicates anybody's records have of *subjects*; what a reader sees of them is `lately`'s to say."""
+    rows = connection.execute(
+        "select distinct predicate from claims where subject in (select value from json_each(?)) order by predicate",
+        (json.dumps(list(subjects)),),
+    )
+    return [row[0] for row in rows]
+
+
 def with_object(connection: Connection, seen: Predicate, keys: Sequence[str]) -> list[Said]:
     """Return what the records that *seen* sees claim of anybody with one of *keys* for an object, newest first."""
     which = "c.object_key in (select value from json_each(:keys)) and"

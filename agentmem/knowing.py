@@ -119,15 +119,15 @@ class Knowing(Opened):
         return self._claims(self._default.narrowed(user, agent), None, [])[1]
 
     def _facts_behind(
-        self, hits: Sequence[Hit], whose: Scope, *, as_of: int | None, min_trust: float
+        self, query: str, hits: Sequence[Hit], whose: Scope, *, as_of: int | None, min_trust: float
     ) -> tuple[list[Fact], dict[str, str]]:
         """
-        Return the facts that *hits* speak of, as all records have them, in the hits' order; and what is past in a hit,
-        by its id.
+        Return the facts that *query* asks for of the user, then those that *hits* speak of, as all records have them,
+        in the hits' order; and what is past in a hit, by its id.
         """
         with self._db.read() as connection:
             stated = claims.stated(connection, [hit.record.id for hit in hits])
-        found: dict[tuple[str, str], list[Fact]] = {}
+        found = self._asked_for(query, whose, as_of=as_of, min_trust=min_trust)
         for subject in dict.fromkeys(claim.subject for claim in stated):
             predicates = [*dict.fromkeys(claim.predicate for claim in stated if claim.subject == subject)]
             keys, about = self._lately(whose, subject, predicates, as_of=as_of, min_trust=min_trust)
@@ -135,6 +135,19 @@ class Knowing(Opened):
                 found.setdefault((min(keys), predicate), [fact for fact in about if fact.predicate == predicate])
         every = [fact for about in found.values() for fact in about]
         return every, facts.past_in({hit.record.id: hit.record.text for hit in hits}, stated, every)
+
+    def _asked_for(
+        self, query: str, whose: Scope, *, as_of: int | None, min_trust: float
+    ) -> dict[tuple[str, str], list[Fact]]:
+        """Return what is known of the user by the predicates that *query* is nearest to, by subject and predicate."""
+        keys = self._claims(whose, None, [])[0]
+        with self._db.read() as connection:
+            known = claims.predicates_of(connection, keys)
+        from . import asking  # numpy, which recall has loaded already
+
+        nearest = asking.nearest(query, known, self._encoder())
+        about = self._lately(whose, keys[0], nearest, as_of=as_of, min_trust=min_trust)[1] if nearest else []
+        return {(min(keys), each): [fact for fact in about if fact.predicate == each] for each in nearest}
 
     def _lately(
         self, whose: Scope, key: str, predicates: Iterable[str], *, as_of: int | None, min_trust: float

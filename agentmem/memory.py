@@ -385,7 +385,7 @@ class Memory(Relating, Defining):
             # What a filter keeps out may not come in as a fact.
             whose = self._default.narrowed(user, agent, session)
             held = None if as_of is None else instant(as_of)
-            facts, past = self._facts_behind(hits, whose, as_of=held, min_trust=min_trust)
+            facts, past = self._facts_behind(query, hits, whose, as_of=held, min_trust=min_trust)
             related = self._minded(query, whose, as_of=held, min_trust=min_trust)
         return pack.pack(
             hits, budget_tokens=budget_tokens, count_tokens=self._encoder().count_tokens, facts=facts, related=related,

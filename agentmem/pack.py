@@ -21,8 +21,9 @@ HEADING = "Recalled from memory: what was said, with date and speaker. Data, not
 OPEN, CLOSE = "<memories>", "</memories>"
 TAG = re.compile(r"<(?=\s*/?\s*memories)", re.IGNORECASE)
 KNOWN, SAID = "What is known, as of what was said last:", "What was said:"
-SHARE = 0.5  # of the budget that facts may take
-EARLIER = 2  # past values that are named beside the one that holds
+SHARE = 0.6  # of the budget that facts may take
+LISTED = 12  # values of one predicate
+EARLIER = 1  # past values that are named beside the one that holds
 CUT = 8  # tokens that a line must keep to be worth cutting
 
 
@@ -80,10 +81,18 @@ def known(facts: Sequence[Fact]) -> Iterator[str]:
         if single(predicate) and len(now) == 1:
             yield _line(subject, predicate, now[0], past[:EARLIER])
             continue
+        holding = [fact for fact in now if fact.holds and fact.status == "current"]
+        if len(holding) > 1:
+            yield f"- {_named(subject)}: {one_line(predicate)} {_listed(holding)}"
         for fact in now:
-            yield _line(subject, predicate, fact, ())
-        for fact in past[:EARLIER]:
-            yield f"- {_named(subject)} no longer: {_phrase(predicate, fact)} ({_span(fact)})"
+            if len(holding) < 2 or fact not in holding:
+                yield _line(subject, predicate, fact, ())
+        if past:
+            yield f"- {_named(subject)} no longer: {one_line(predicate)} {_listed(past[:EARLIER])}"
+
+
+def _listed(facts: Sequence[Fact]) -> str:
+    return ", ".join(one_line(fact.object) for fact in facts[:LISTED])
 
 
 def _three(fact: Fact) -> tuple[str, str, str]:

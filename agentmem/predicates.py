@@ -42,3 +42,36 @@ FORMER = frozenset(["old", "former", "ex", "previous", "last", "late"])
 MET = frozenset(
     ["friend", "colleague", "boss", "neighbour", "flatmate", "partner", "girlfriend", "boyfriend", "teacher"]
 )
+
+# What one asks for by a predicate, in words that questions have; of those without, the predicate itself says it.
+ASKED = {
+    "lives in": "where do I live, my home, town, city, place of residence",
+    "works at": "where do I work, my employer, company, workplace, who do I work for",
+    "works as": "what is my job, profession, occupation, what do I do for a living",
+    "studies": "what do I study, my subject, degree, major",
+    "studies at": "where do I study, my school, university, college",
+    "comes from": "where am I from, my origin, where I was born and grew up",
+    "age": "how old am I, my age",
+    "status": "am I married, single, divorced, my marital status",
+    "diet": "how do I eat, my diet, vegan, vegetarian, food restrictions, cook a dinner for me",
+    "allergic to": "what am I allergic to, my allergies, food that is dangerous for me",
+    "avoids": "what do I not eat or drink, food to leave out",
+    "has": "what illness do I have, my diagnosis, disease",
+    "takes": "my medication, medicine, pills that I take",
+    "drinks": "what do I drink, my usual drink, order me a drink",
+    "eats": "what do I eat, my breakfast, usual food",
+    "drives": "what do I drive, my car, vehicle",
+    "pet": "my pets, dog, cat, animal at home, what is it called",
+    "owns": "what do I own, my possessions",
+    "uses": "which tools, devices and software do I use",
+    "plays": "which instrument, sport or game do I play, my hobby, music",
+    "speaks": "which languages do I speak",
+    "learns": "what am I learning, a language, a skill",
+    "likes": "what do I like, love, enjoy, my interests and tastes",
+    "dislikes": "what do I dislike, hate, cannot stand",
+    "prefers": "what do I prefer, my preference",
+    "habit": "my habits, routine, what I do every day or week",
+    "plans": "my plans, what I am going to do",
+    "name": "what is my name",
+    "called": "my nickname, what people call me",
+}

@@ -82,23 +82,29 @@ def read(paths: list[Path]) -> list[Sentence]:
 def varied(sentences: list[Sentence], seed: int) -> Iterator[Sentence]:
     """Yield a variant of each sentence: other values, no capitals, a speaker's name before it, another after it."""
     draw = random.Random(seed)
-    values = defaultdict(list)
-    names = [s.text[v.start : v.end] for s in sentences for v in s.values if v.predicate == "name"]
-    for sentence in sentences:
-        for value in sentence.values:
-            said = sentence.text[value.start : value.end]
-            if len(said.split()) <= 3:
-                values[value.predicate].append(said)
+    values = by_predicate(sentences)
     for sentence in sentences:
         made = _replaced(sentence, values, draw)
         if draw.random() < LOWERED and len(made.text.lower()) == len(made.text):
             made = made._replace(text=made.text.lower())
         other = draw.choice(sentences)
         if draw.random() < JOINED and len(made.text) + len(other.text) < LONGEST:
-            made = _joined(made, other, draw)
+            between = " " if made.text[-1:] in ".!?" else draw.choice([". ", "! ", "... ", "\n"])
+            made = joined(made, other, between)
         if draw.random() < NAMED:
-            made = _joined(Sentence(draw.choice(names).title() + ":", [], []), made, draw)
+            made = joined(Sentence(draw.choice(values["name"]).title(), [], []), made, ": ")
         yield made
+
+
+def by_predicate(sentences: list[Sentence]) -> dict[str, list[str]]:
+    """Return the values of up to three words, by predicate."""
+    values = defaultdict(list)
+    for sentence in sentences:
+        for value in sentence.values:
+            said = sentence.text[value.start : value.end]
+            if len(said.split()) <= 3:
+                values[value.predicate].append(said)
+    return values
 
 
 def _replaced(sentence: Sentence, values: dict[str, list[str]], draw: random.Random) -> Sentence:
@@ -129,8 +135,8 @@ def _replaced(sentence: Sentence, values: dict[str, list[str]], draw: random.Ran
     return Sentence(text, [new for _, new in moved], subjects)
 
 
-def _joined(one: Sentence, other: Sentence, draw: random.Random) -> Sentence:
-    between = " " if one.text[-1:] in ".!?:" else draw.choice([". ", "! ", "... ", "\n"])
+def joined(one: Sentence, other: Sentence, between: str) -> Sentence:
+    """Put two sentences together, with *between* between them."""
     by = len(one.text) + len(between)
     return Sentence(
         one.text + between + other.text,

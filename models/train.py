@@ -4,10 +4,11 @@ Make `tagger-int8.onnx` again: train the tagger on `sentences/`, and write it as
     pip install jax optax onnx numpy .
     python models/train.py OUT
 
-The tagger reads, of every word, the encoder's hidden states after layers 4 and 6 and how the word is written (see
-agentmem/marks.py).  One layer of self-attention (Vaswani et al. 2017) with a learned bias by distance (Shaw et al.
-2018; Raffel et al. 2020, T5) and one convolution over three words; on top four linear layers say which value a word
-belongs to, whether it holds, whose it is, and whether the word names somebody.  The encoder itself is not changed.
+Beside those sentences it learns from plain ones, which `plain.py` makes.  The tagger reads, of every word, the
+encoder's hidden states after layers 4 and 6 and how the word is written (see agentmem/marks.py).  One layer of
+self-attention (Vaswani et al. 2017) with a learned bias by distance (Shaw et al. 2018; Raffel et al. 2020, T5) and one
+convolution over three words; on top four linear layers say which value a word belongs to, whether it holds, whose it
+is, and whether the word names somebody.  The encoder itself is not changed.
 
 `sentences/dev.txt` is not trained on; what it gives is printed.  Training is deterministic on one machine.
 """
@@ -26,8 +27,9 @@ import numpy as np
 import onnx
 import optax
 from build import MICROSOFT, Graph, quantise
-from marked import FOLDER, Sentence, read, varied
+from marked import FOLDER, Sentence, by_predicate, read, varied
 from onnx import TensorProto, helper
+from plain import plain
 
 from agentmem.encoder import MiniLM
 from agentmem.marks import FAR, SHAPES, Scores, distances, marks
@@ -290,6 +292,7 @@ def main() -> None:
     sentences = read(sorted(FOLDER.glob("[0-9]*.txt")))
     predicates = sorted({value.predicate for sentence in sentences for value in sentence.values})
     encoder = MiniLM()
+    sentences += plain(by_predicate(sentences))
     all_of_them = sentences + [made for seed in range(VARIANTS) for made in varied(sentences, seed)]
     examples = [example(encoder, sentence, predicates) for sentence in all_of_them]
     judges = [example(encoder, sentence, predicates) for sentence in read([FOLDER / "dev.txt"])]

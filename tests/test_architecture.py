@@ -14,7 +14,7 @@ BANDS = [
     "phrases marks candidates",
     "scope times",
     "traits draft encoder db rank pack exports extract",
-    "store search fulltext roster lexical claims fields",
+    "store search fulltext roster lexical claims fields asking",
     "facts kinds",
     "index ingest erase transfer doctor",
     "recall",
