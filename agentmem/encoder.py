@@ -36,7 +36,7 @@ CODE_BYTES = WIDTH // 8  # of one token's 1-bit code
 MODEL_FILE, TAGGER_FILE, TOKENIZER_FILE = "minilm-l6-v2-int8.onnx", "tagger-int8.onnx", "tokenizer.json"
 CHECKSUMS = {  # sha256; models/build.py and models/train.py make them
     MODEL_FILE: "7ee5546387294cd93250d00e929c9111e461c96cbae9bb8a69dff3fb792edb97",
-    TAGGER_FILE: "e2248042f15ca7d1a15ecfda9209639f7e48dccf8d76e62f53de5fff696d7a07",
+    TAGGER_FILE: "fbf8beb60b1ad14d0212c7c0071b20aa090df7023bf505df1b4671690310f8f4",
     TOKENIZER_FILE: "32d70b45ea2679485328eafb8a5a94dcc9fbaadaf0c92b7ca06fe5684a4b8389",
 }
 UNKNOWN = 100  # id of [UNK]

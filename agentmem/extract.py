@@ -51,6 +51,10 @@ _SELF = frozenset(["i", "me", "my", "we", "us", "our", "myself"])
 _PAST = re.compile(  # "I lived in Ghent", and not "I've lived in Ghent"
     r"(?<!have )(?<!has )(?<!['’]ve )(?<!['’]s )\b(?:lived|worked|studied|drove|owned)\b[^.;:!?]{0,30}\Z", re.IGNORECASE
 )
+_HEARSAY = re.compile(  # "Juri said I live in Riga": that is his word, and not the speaker's
+    r"(?<!\bI )\b(?:said|says|claims|claimed|told \w+|thinks|thought|believes|believed|reckons|assumes|insists|swears) "
+    r"(?:that )?(?:I|i|we)\b[^.!?;\n]*\Z"
+)
 _LASTING = frozenset(["lives in", "works at", "works as", "studies", "studies at", "drives", "owns"])
 _PRONOUN = frozenset(["he", "she", "they", "him", "her", "them", "his", "their", "hers", "that one"])
 _POSSESSIVE = re.compile(r"['’]s?$")
@@ -121,7 +125,7 @@ def _marked(text: str, marks: Sequence[Mark]) -> Iterator[Claim]:
     pets: list[Claim] = []
     for mark in marks:
         subject = "I" if mark.subject is None else _name(text[slice(*_whole(text, *mark.subject))], last)
-        if subject is None:
+        if subject is None or (subject == "I" and _HEARSAY.search(text[: mark.start])):
             continue
         last = last if subject == "I" else subject
         over = mark.predicate in _LASTING and _PAST.search(text[: mark.start])

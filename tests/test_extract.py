@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from agentmem import encoder
 from agentmem.extract import LONGEST, MOST, Claim
 from agentmem.extract import claims as claimed
+from agentmem.predicates import HINT
 
 
 def claims(text: str) -> list[Claim]:
@@ -21,7 +22,9 @@ def claims(text: str) -> list[Claim]:
 def said(text: str) -> list[str]:
     """ "I: lives in Oslo", "-" before what is not so, "†" before what has ended."""
     marks = {(True, False): "", (False, False): "-", (False, True): "†"}
-    return [f"{c.subject}: {marks[c.holds, c.ended]}{c.predicate} {c.object}" for c in claims(text)]
+    return [
+        f"{c.subject}: {marks[c.holds, c.ended]}{c.predicate} {c.object}" for c in claims(text) if c.confidence >= HINT
+    ]
 
 
 STATED = {
@@ -33,7 +36,8 @@ STATED = {
     "I'm a midwife at Ekholm Clinic": ["I: works as midwife", "I: works at Ekholm Clinic"],
     "I used to be a baker, now I'm a paramedic.": ["I: †works as baker", "I: works as paramedic"],
     "I no longer work at Kestrel.": ["I: †works at Kestrel"],
-    "I don't eat rabbit.": ["I: -eats rabbit"],
+    "I don't eat rabbit.": ["I: avoids rabbit"],
+    "I told you I live in Tartu.": ["I: lives in Tartu"],
     "I stopped drinking coffee.": ["I: †drinks coffee"],
     "I like plums and rye bread": ["I: likes plums", "I: likes rye bread"],
     "I can't stand celery.": ["I: dislikes celery"],
@@ -70,7 +74,7 @@ def test_what_a_text_states_is_claimed(text: str) -> None:
         "Do I like plums?",
         "Is it true that I live in Tartu?",
         "I own a submarine. Just kidding!",
-        "I'm a vegan, lol",
+        "I'm a vegan. Only joking!",
         '"I live in Paris", she sang.',
         "Juri thinks I live in Riga.",
         "Juri said I live in Riga.",
