@@ -33,7 +33,7 @@ STATED = {
     "I've lived in Ghent since 2019": ["I: lives in Ghent"],
     "I lived in Ghent for two years.": ["I: †lives in Ghent"],
     "I used to live in Ghent, but now I live in Bruges.": ["I: †lives in Ghent", "I: lives in Bruges"],
-    "I'm a midwife at Ekholm Clinic": ["I: works as midwife", "I: works at Ekholm Clinic"],
+    "I'm a data scientist at Spotify": ["I: works as data scientist", "I: works at Spotify"],
     "I used to be a baker, now I'm a paramedic.": ["I: †works as baker", "I: works as paramedic"],
     "I no longer work at Kestrel.": ["I: †works at Kestrel"],
     "I don't eat rabbit.": ["I: avoids rabbit"],
