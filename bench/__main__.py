@@ -173,14 +173,19 @@ def claims_command(page: Path | None, out: Path | None) -> None:
 
 @main.command("drift")
 @click.option("--people", default=20, help="How many are simulated.")
+@click.option("--plot", "picture", type=click.Path(path_type=Path), help="Draw the sessions into this PNG.")
 @page_option
 @json_option
-def drift_command(people: int, page: Path | None, out: Path | None) -> None:
+def drift_command(people: int, picture: Path | None, page: Path | None, out: Path | None) -> None:
     """Measure drift: people whose facts change over 50 sessions, and what is then taken for true."""
+    if picture is not None:
+        _check_matplotlib()
     with progress.status("") as status:
         measured = drift.measure(people, _told(status))
     _print([tables.of_drift(measured, drift.summary(measured))])
     _write(out, [measured])
+    if picture is not None:
+        plot.draw_drift(measured, picture)
     if page is not None:
         results.write(page, "drift", [tables.of_drift(measured, drift.summary(measured))])
 

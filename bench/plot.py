@@ -170,3 +170,32 @@ def _times(panel: Any, results: Sequence[Mapping[str, Any]]) -> None:
     panel.grid(axis="x", color=FAINT, linewidth=0.8)
     _plain(panel)
     panel.spines["bottom"].set_visible(False)
+
+
+def draw_drift(result: Mapping[str, Any], path: Path) -> None:
+    """Write a picture of what each method takes for true after every session: right, and wrong."""
+    pyplot = matplotlib()
+    colours = dict(zip(result["methods"], ("#0072B2", "#D55E00", "#009E73"), strict=False))
+    with pyplot.rc_context(SETTINGS):
+        figure, panels = pyplot.subplots(1, 2, figsize=(9.6, 4.2), dpi=150, sharey=True, layout="constrained")
+        titles = (
+            ("right", ["right"], "of the facts stated so far"),
+            ("wrong", ["wrong", "resurrected"], "the rest is missing"),
+        )
+        for panel, (title, verdicts, about) in zip(panels, titles, strict=True):
+            for method, sessions in result["methods"].items():
+                shares = [(n, _share(counts, verdicts)) for n, counts in enumerate(sessions, 1) if counts]
+                panel.plot(*zip(*shares, strict=True), color=colours[method], label=method,
+                           linewidth=2.6 if method == "facts" else 1.4)  # fmt: skip
+            _title(panel, title, about)
+            _plain(panel)
+            panel.set_xlabel("session")
+            panel.set_ylim(0, 1)
+        panels[1].legend(frameon=False, loc="upper left")
+        figure.savefig(path)
+        pyplot.close(figure)
+
+
+def _share(counts: Mapping[str, int], verdicts: Sequence[str]) -> float:
+    stated = sum(counts.get(verdict, 0) for verdict in ("right", "wrong", "resurrected", "missing"))
+    return sum(counts.get(verdict, 0) for verdict in verdicts) / max(stated, 1)
