@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ModelError
-from .marks import Mark, Scores, distances, features, marks, words
+from .marks import Mark, Scores, distances, features, marks, parts, words
 from .words import STOPWORDS
 
 WIDTH = 384  # components of a vector
@@ -197,8 +197,12 @@ class MiniLM:
         spans, read = _words(text, pieces, hidden, middle)
         if not spans:
             return ()
-        scores = self._tagger().run(None, {"words": read, "distances": distances(len(spans))})
-        return marks(text, spans, Scores(*scores), self._predicates)
+        found: list[Mark] = []
+        for first, end in parts(text, spans):  # it has learnt from messages of one or two sentences
+            given = {"words": read[first:end], "distances": distances(end - first)}
+            scores = Scores(*self._tagger().run(None, given))
+            found += marks(text, spans[first:end], scores, self._predicates)
+        return tuple(found)
 
     def _load_tokenizer(self) -> None:
         with self._lock:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Sequence
 from functools import partial
 
@@ -48,7 +49,7 @@ class Knowing(Opened):
         Facts follow from what users said, never from what an assistant or a tool did, and name their evidence.  What
         was only supposed, asked, joked or quoted is no fact.
         """
-        wanted = [predicate] if isinstance(predicate, str) else None if predicate is None else list(predicate)
+        wanted = _predicates(predicate)
         whose = self._default.narrowed(user, agent, session)
         least = scope.check_share("min_trust", min_trust)
         _, name, known = self._claims(whose, subject, wanted)
@@ -88,7 +89,7 @@ class Knowing(Opened):
             predicate, object: as `facts` shows them.
             subject: a name, or "my sister"; None is the user.
             holds: False says that it is not so.
-            at: from when on; default is now.  What was taken for true before is "wrong", not "past".
+            at: from when on, not in the future; default is now.  What was taken for true before is "wrong", not "past".
 
         Returns:
             The record of it, of kind "correction", which can be forgotten like any other.
@@ -98,16 +99,33 @@ class Knowing(Opened):
                 raise TypeError(f"{name} is a string, not {value!r:.80}")
             if value is not None and not 0 < len(value.strip()) <= MAX_WORDS:
                 raise ValueError(f"{name} is text of up to {MAX_WORDS} characters, not {value!r:.80}")
+        if not isinstance(holds, bool):
+            raise TypeError(f"holds is True or False, not {holds!r:.80}")
+        now = self._now()
+        if at is not None and instant(at) > now:
+            raise ValueError(f"a correction holds from now on or earlier, and {at!r:.80} is to come")
         whose = self._default.narrowed(user, agent, session)
         keys, shown, _ = self._claims(whose, subject, [])
-        claim = [keys[0], predicate.strip(), object.strip(), holds, False]
+        # "my sister" of whom the name is known is the one with the name, not whoever is a sister one day.
+        named = next((key for key in keys if any(key.startswith(f"{role} ") for role in keys)), keys[0])
+        claim = [named, " ".join(predicate.split()), object.strip(), holds, False]
         text = f"{shown or 'The user'}: {'' if holds else 'not '}{predicate.strip()} {object.strip()}"
-        now = self._now()
-        made = draft(text, whose, now=now, kind=claims.CORRECTION, at=at, metadata={"claim": claim}, confidence=1.0)
+        made = draft(
+            text, whose, now=now, kind=claims.CORRECTION, at=at, key=secrets.token_hex(8), metadata={"claim": claim}
+        )  # the key: said by hand again, it counts again
         return ingest.write(self._db, self._reader(), [made], now=now).records[0]
 
     def confirm(self, fact: Fact, *, user: str | None = None, agent: str | None = None) -> Record:
-        """Say by hand that *fact* is so, since when it has been."""
+        """
+        Say by hand that *fact* is so, since when it has been.
+
+        Raises:
+            ValueError: it is over, or was corrected; `correct` says what is so in its place.
+        """
+        if not isinstance(fact, Fact):
+            raise TypeError(f"fact is a Fact as `facts` returns them, not {fact!r:.80}")
+        if fact.status not in LIVE:
+            raise ValueError(f"{fact} is {fact.status}; say with correct() what is so")
         subject = None if fact.subject in ("", self._called(user, agent)) else fact.subject
         return self.correct(
             fact.predicate, fact.object, subject=subject, holds=fact.holds, at=fact.valid_from, user=user, agent=agent
@@ -184,6 +202,10 @@ class Knowing(Opened):
         self, whose: Scope, subject: str | None, predicates: Sequence[str] | None, *, key: str | None = None
     ) -> tuple[list[str], str, list[claims.Said]]:
         """Return the keys that mean *subject*, or whom *key* does, its name, and what is claimed of it."""
+        if subject is not None and not isinstance(subject, str):
+            raise TypeError(f"whom it is of is a name, not {subject!r:.80}")
+        if subject is not None and not subject.strip():
+            raise ValueError("whom it is of is a name, and this is blank; leave it out for the user")
         seen = scope.within(whose, now=self._now())
         with self._db.read() as connection:
             own = [claims.key(whose.user)] if whose.user else claims.speakers(connection, seen)
@@ -197,3 +219,12 @@ class Knowing(Opened):
                 keys = facts.names_of(key, user, naming)
             known = claims.said(connection, seen, keys, predicates) if predicates != [] else []
         return keys, facts.name_of(subject, keys, naming, whose.user), known
+
+
+def _predicates(given: str | Sequence[str] | None) -> list[str] | None:
+    named = [given] if isinstance(given, str) else given
+    if named is None:
+        return None
+    if not isinstance(named, list | tuple | set | frozenset) or not all(isinstance(each, str) for each in named):
+        raise TypeError(f"predicate is one, or a list of them, not {given!r:.80}")
+    return [" ".join(each.split()) for each in named]

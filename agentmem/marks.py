@@ -14,6 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+WHOLE, PART = 30, 12  # words that are read together: of a text, of sentences of a longer one
+_ENDS = frozenset([".", "!", "?", "…"])
 MOST = 256  # words of a text: the encoder reads no more pieces
 STATES = ("holds", "ended", "denied")
 FAR = 16  # words; further apart is all the same to the tagger
@@ -80,6 +82,25 @@ def features(
                 made[row, place * width : (place + 1) * width] = each[first:end].sum(0) / (end - first)
     made[:, -SHAPES:] = shapes(text, spans)
     return made
+
+
+def parts(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """
+    Return the first word and the one after the last of each part of a text.
+
+    A short text is one; of a longer one each has as many sentences as PART words hold.
+    """
+    if len(spans) <= WHOLE:
+        return [(0, len(spans))]
+    ends = [place + 1 for place, (start, end) in enumerate(spans) if text[start:end] in _ENDS] + [len(spans)]
+    found: list[tuple[int, int]] = []
+    begun = 0
+    for place, end in enumerate(ends):
+        following = ends[place + 1] if place + 1 < len(ends) else end
+        if end > begun and (following - begun > PART or end == len(spans)):
+            found.append((begun, end))
+            begun = end
+    return found
 
 
 def shapes(text: str, spans: Sequence[tuple[int, int]]) -> NDArray[np.float32]:

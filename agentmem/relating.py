@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from . import claims, facts, scope
-from .knowing import LIVE, Knowing
+from .knowing import Knowing
 from .predicates import RELATIONS
 from .records import Entity, Fact, Record, Related
 from .scope import Scope
@@ -100,18 +100,23 @@ class Relating(Knowing):
             named = claims.with_object(connection, seen, _plain(keys))
         about = sorted(about, key=lambda claim: -claim.at)[:MOST_FACTS]
         for fact in facts.fold(about, self._name_of(whose, keys[0])):
-            if fact.status in LIVE and fact.holds:
-                related = fact.predicate in RELATIONS
-                yield (
-                    f"{keys[0]}'s {fact.predicate} {claims.key(fact.object)}" if related else claims.key(fact.object),
-                    fact,
-                )
+            if fact.status == "current" and fact.holds:
+                yield self._leads_to(whose, keys[0], fact), fact
         for subject in list(dict.fromkeys(claim.subject for claim in named if claim.holds))[:MOST_FACTS]:
             with self._db.read() as connection:
                 known = claims.said(connection, seen, [subject], predicates)
             for fact in facts.fold(known, self._name_of(whose, subject)):
-                if fact.status in LIVE and fact.holds and claims.key(fact.object) in keys:
+                if fact.status == "current" and fact.holds and claims.key(fact.object) in keys:
                     yield subject, fact
+
+    def _leads_to(self, whose: Scope, subject: str, fact: Fact) -> str:
+        """Return the key of a fact's object; of a relation whose name others have too, of the one who is meant."""
+        name = claims.key(fact.object)
+        if fact.predicate not in RELATIONS:
+            return name
+        role = f"'s {fact.predicate} {name}"
+        same = self._claims(whose, None, [], key=name)[0]
+        return name if any(key.endswith(role) for key in same) else f"{subject}{role}"
 
     def _name_of(self, whose: Scope, key: str) -> str:
         return self._claims(whose, None, [], key=key)[1]

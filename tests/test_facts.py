@@ -160,6 +160,47 @@ def test_what_another_says_is_contested_and_ends_nothing(mem: Memory) -> None:
     assert [f.object for f in mem.facts() if f.status == "current"] == ["Porto"]
 
 
+def test_what_is_corrected_again_counts_again(mem: Memory) -> None:
+    for town in ("Oslo", "Rome", "Oslo"):
+        mem.correct("lives in", town)
+    assert [f.object for f in mem.facts() if f.status == "current"] == ["Oslo"]
+    for holds in (True, False, True):
+        mem.correct("likes", "tea", holds=holds)
+    assert [f.holds for f in mem.facts(predicate="likes") if f.status == "current"] == [True]
+
+
+def test_a_correction_of_my_sister_is_of_her_who_has_the_name(mem: Memory) -> None:
+    say(mem, "My sister Mel lives in Rome.")
+    mem.correct("lives in", "Pisa", subject="my sister")
+    for subject in ("Mel", "my sister", "my sister Mel"):
+        assert [f.object for f in mem.facts(subject) if f.status == "current"] == ["Pisa"], subject
+
+
+def test_what_is_past_is_not_confirmed(mem: Memory) -> None:
+    say(mem, "I live in Porto.", "We've moved to Oslo.")
+    with pytest.raises(ValueError, match="is past"):
+        mem.confirm(mem.facts()[1])
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "says"),
+    [
+        (lambda m: m.correct("likes", "tea", holds="no"), TypeError, "holds is True or False"),
+        (lambda m: m.correct("lives in", "Rome", at="2099-01-01"), ValueError, "is to come"),
+        (lambda m: m.facts(5), TypeError, "is a name"),
+        (lambda m: m.facts(" "), ValueError, "is blank"),
+        (lambda m: m.facts(predicate=5), TypeError, "predicate is one"),
+        (lambda m: m.confirm("lives in"), TypeError, "fact is a Fact"),
+        (lambda m: m.neighbours(5), TypeError, "is a name"),
+        (lambda m: m.entity(""), ValueError, "is blank"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(mem: Memory, call: object, error: type[Exception], says: str) -> None:
+    with pytest.raises(error, match=says):
+        call(mem)  # type: ignore[operator]
+    assert mem.list() == []
+
+
 def test_a_correction_by_hand_outranks_and_marks_what_was_wrong(mem: Memory) -> None:
     say(mem, "I live in Porto.")
     mem.correct("lives in", "Oslo", at="2025-05-01")

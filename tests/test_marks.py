@@ -123,3 +123,10 @@ def test_the_same_text_is_marked_alike_alone_and_among_others() -> None:
 def test_only_what_is_asked_for_is_marked() -> None:
     (_, first), (_, second) = encoder.shared().read(["I live in Oslo."] * 2, [True, False])
     assert [mark.predicate for mark in first] == ["lives in"] and second == ()
+
+
+def test_a_fact_in_a_long_message_is_read() -> None:
+    chat = " The weather was nice today and we walked."
+    for text in ("I'm allergic to nuts." + 12 * chat, 6 * chat + " I'm allergic to nuts." + 6 * chat):
+        ((_, found),) = encoder.shared().read([text], [True])
+        assert [(mark.predicate, text[mark.start : mark.end]) for mark in found] == [("allergic to", "nuts")]

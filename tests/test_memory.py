@@ -485,7 +485,7 @@ def test_context_is_a_block_within_its_budget(demo):
     assert 0 < context.tokens <= 120 and context.hits
     assert "allergic to peanuts" in str(context)
     wide = demo.context("What am I allergic to?", budget_tokens=800)
-    assert [hit.id for hit in wide.hits][:1] == [hit.id for hit in context.hits][:1]
+    assert {hit.id for hit in context.hits} <= {hit.id for hit in wide.hits}
 
 
 # -- list, stats, rebuild, close

@@ -93,6 +93,11 @@ def test_neighbours_come_nearest_first_with_the_facts_that_lead_there(mem: Memor
     assert paths(mem, "Mel", hops=1, predicates=["lives in"]) == {"Lyon": ["Mel lives in Lyon"]}
 
 
+def test_nobody_is_his_own_neighbour(mem: Memory) -> None:
+    mem.observe([{"role": "user", "content": "My sister Mel lives in Rome.", "at": "2025-01-01", "name": "Ana"}])
+    assert list(paths(mem, "Mel")) == ["Rome", "ana"] and list(paths(mem, None)) == ["Mel", "Rome"]
+
+
 def test_what_is_over_leads_nowhere(mem: Memory) -> None:
     mem.correct("lives in", "Porto", at="2025-01-01")
     mem.correct("lives in", "Oslo", at="2025-06-01")
