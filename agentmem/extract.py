@@ -51,6 +51,13 @@ _SELF = frozenset(["i", "me", "my", "we", "us", "our", "myself"])
 _PAST = re.compile(  # "I lived in Ghent", and not "I've lived in Ghent"
     r"(?<!have )(?<!has )(?<!['’]ve )(?<!['’]s )\b(?:lived|worked|studied|drove|owned)\b[^.;:!?]{0,30}\Z", re.IGNORECASE
 )
+_NEVER = re.compile(r"\bnever\b[^.;:!?]{0,30}\Z", re.IGNORECASE)  # "I never lived in Rome"
+_NOT_LIKED = re.compile(r"\b(?:do|does)(?: not|n['’]?t) (?:really |even )?(?:like|love|enjoy)\b[^.;!?]{0,30}\Z", re.I)
+_TASTE = re.compile(
+    r"(?P<not>\b(?:do|does|did)(?: not|n['’]?t) (?:really |even )?)?\b(?:(?P<liked>(?:love|like|enjoy|adore)s?)"
+    r"|(?:hate|dislike|detest|loathe)s?|can(?:not| not|['’]?t) (?:stand|bear))\b(?=[^.;!?]*\Z)",
+    re.IGNORECASE,
+)
 _HEARSAY = re.compile(  # "Juri said I live in Riga": that is his word, and not the speaker's
     r"(?<!\bI )\b(?:said|says|claims|claimed|told \w+|thinks|thought|believes|believed|reckons|assumes|insists|swears) "
     r"(?:that )?(?:I|i|we)\b[^.!?;\n]*\Z"
@@ -128,8 +135,14 @@ def _marked(text: str, marks: Sequence[Mark]) -> Iterator[Claim]:
         if subject is None or (subject == "I" and _HEARSAY.search(text[: mark.start])):
             continue
         last = last if subject == "I" else subject
-        over = mark.predicate in _LASTING and _PAST.search(text[: mark.start])
-        state = mark.state == "holds" and not over, mark.state == "ended" or bool(over)
+        before = text[: mark.start]
+        over = mark.state == "ended" or (mark.predicate in _LASTING and bool(_PAST.search(before)))
+        state = mark.state == "holds" and not over, over and not _NEVER.search(before)
+        if mark.predicate == "dislikes" and over and _NOT_LIKED.search(before):
+            mark = mark._replace(predicate="likes")  # "I don't like figs any more"
+        elif mark.predicate in ("likes", "dislikes") and state[0] and (verbs := list(_TASTE.finditer(before))):
+            # In "I hate plums but love figs" the tagger sees one of two tempers; the nearest verb knows.
+            mark = mark._replace(predicate="likes" if verbs[-1]["liked"] and not verbs[-1]["not"] else "dislikes")
         object = _plain(text[slice(*_whole(text, mark.start, mark.end))])
         if not _says_something(object):
             continue

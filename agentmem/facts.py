@@ -192,6 +192,10 @@ def _timeline(predicate: str, claims: Sequence[Said], name: str) -> list[Fact]:
             if current is not None and claim.holds != same and _rank(claim) >= _rank_of(current):
                 current.contested = True  # perhaps another now, or over
             continue
+        if claim.by_hand:  # what others said of it is settled
+            for one in opened:
+                if one is not current and one.contested and one.until is None and single(predicate):
+                    one.until, one.wrong = claim.at, True
         if claim.holds and same and current is not None:
             current.evidence.append(claim)
             current.contested = False  # said again, whatever cast doubt on it
@@ -223,7 +227,7 @@ def _same(one: Said, other: Said) -> bool:
     """Whether two claims name one object: "Oslo" and "Oslo, Norway"."""
     if one.key == other.key:
         return True
-    long, short = sorted((one.key.split(), other.key.split()), key=len, reverse=True)
+    long, short = sorted((WORD.findall(one.key), WORD.findall(other.key)), key=len, reverse=True)
     return bool(short) and (long[: len(short)] == short or long[-len(short) :] == short)
 
 

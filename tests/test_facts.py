@@ -176,6 +176,19 @@ def test_a_correction_of_my_sister_is_of_her_who_has_the_name(mem: Memory) -> No
         assert [f.object for f in mem.facts(subject) if f.status == "current"] == ["Pisa"], subject
 
 
+def test_a_place_said_more_fully_is_the_same() -> None:
+    assert [f.status for f in fold([claimed("Oslo", 1), claimed("Oslo, Norway", 2, hint=True)], "ana")] == ["current"]
+    assert [f.status for f in fold([claimed("Oslo", 1), claimed("Oslo, Norway", 2)], "ana")] == ["current"]
+
+
+def test_what_is_confirmed_is_settled(mem: Memory) -> None:
+    say(mem, "I live in Porto.")
+    say(mem, "Ana lives in Faro.", name="Rui", month=1)
+    mem.confirm(next(fact for fact in mem.conflicts() if fact.object == "Faro"))
+    assert mem.conflicts() == []
+    assert [f.object for f in mem.facts() if f.status == "current"] == ["Faro"]
+
+
 def test_what_is_past_is_not_confirmed(mem: Memory) -> None:
     say(mem, "I live in Porto.", "We've moved to Oslo.")
     with pytest.raises(ValueError, match="is past"):
