@@ -4,7 +4,6 @@ A question → the predicates that it asks for, by meaning.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,19 +14,16 @@ from .predicates import ASKED, RELATION, RELATIONS
 
 MOST = 6  # predicates
 LEAST = 0.3  # cosine
-CLAUSES = 4  # of a query that are compared beside the whole: one may ask for two things
-ASKED_LONGEST = 500  # characters of a query that are cut into clauses
-_BETWEEN = re.compile(r"[,:;.?!]| and | or ")
 _vectors: dict[tuple[str, str], NDArray[np.float32]] = {}  # by encoder and predicate: few, and the same each time
 
 
 def nearest(query: str, known: Sequence[str], encoder: Encoder) -> list[str]:
     """Return those of the predicates *known* that *query* asks for, the nearest first."""
+    if not known:
+        return []
     new = [predicate for predicate in known if (encoder.id, predicate) not in _vectors]
     encodings = encode(encoder, [query, *map(_words, new)])
     _vectors.update({(encoder.id, predicate): each.vector for predicate, each in zip(new, encodings[1:], strict=True)})
-    if not known:
-        return []
     cosines = np.stack([_vectors[encoder.id, predicate] for predicate in known]) @ encodings[0].vector
     return [known[place] for place in np.argsort(-cosines, kind="stable")[:MOST] if cosines[place] >= LEAST]
 

@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from .predicates import STATES
 from .records import moment_or_none
 
 Extract = Callable[[list[dict[str, Any]], dict[str, Any]], Any]
@@ -23,7 +24,6 @@ FIELD = "claims"  # of a record's metadata, where candidates are kept
 AT_ONCE = 20  # turns that are handed over in one call
 MOST = 12  # candidates of one turn
 LONGEST = 80  # characters of a subject, predicate or object
-STATES = ("holds", "ended", "denied")
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {

@@ -28,6 +28,7 @@ CORRECTION = "correction"  # kind of a record by which a person says what is so;
 STEPS = 3  # from one name to another
 QUERY_WORDS, NAME_WORDS = 40, 3  # of a query that are looked at, and of a name
 LATELY = 100  # claims that are looked through, of one predicate or by one speaker
+WORD = re.compile(r"\w+(?:['’.-]\w+)*")
 SELF = ""  # key of the user, where nobody is named
 
 
@@ -126,8 +127,7 @@ def key_of(subject: str, me: str = SELF) -> str:
 
 
 def index(connection: Connection, id: int, made: Iterable[Made]) -> None:
-    """Write the claims of the record with row id *id*, in the place of those that it had."""
-    unindex(connection, [id])
+    """Write the claims of the record with row id *id*, which has none yet."""
     for number, claim in enumerate(made):
         connection.execute(
             """insert into claims
@@ -265,7 +265,7 @@ def with_object(connection: Connection, seen: Predicate, keys: Sequence[str]) ->
 
 def names_in(text: str) -> list[str]:
     """Return the keys that *text* may name: its runs of up to three words that do not end in words of the grammar."""
-    words = re.findall(r"\w+(?:['’.-]\w+)*", key(text))[:QUERY_WORDS]
+    words = WORD.findall(key(text))[:QUERY_WORDS]
     runs = [words[at : at + size] for size in range(1, NAME_WORDS + 1) for at in range(len(words) - size + 1)]
     return list(dict.fromkeys(" ".join(run) for run in runs if not {run[0], run[-1]} & STOPWORDS))
 

@@ -139,9 +139,15 @@ class MiniLM:
     def words(self, text: str) -> tuple[list[tuple[int, int]], NDArray[np.float32]]:
         """Return the places of the n words of *text*, and (n, 774) what the tagger reads of them."""
         self._load()
-        pieces = self._tokenizer.encode(text[:MAX_CHARS])
-        _, hidden, middle = self._session.run(None, {"input_ids": np.array(pieces.ids, np.int64)[None]})
-        return _words(text, pieces, hidden[0], middle[0])
+        pieces, _, _, hidden, middle = self._pass(text[:MAX_CHARS])
+        return _words(text, pieces, hidden, middle)
+
+    def _pass(self, text: str) -> tuple[Any, NDArray[np.int64], Any, Any, Any]:
+        """Return the tokenizer's Encoding, the s ids, the pooled vector (384), the last and middle states (s, 384)."""
+        pieces = self._tokenizer.encode(text)
+        ids = np.array(pieces.ids, np.int64)
+        pooled, hidden, middle = self._session.run(None, {"input_ids": ids[None]})
+        return pieces, ids, pooled[0], hidden[0], middle[0]
 
     def _map(self, tasks: Sequence[tuple[str, bool, bool]]) -> list[tuple[Encoding, tuple[Mark, ...]]]:
         self._load()
@@ -177,19 +183,17 @@ class MiniLM:
     def _read_one(self, task: tuple[str, bool, bool]) -> tuple[Encoding, tuple[Mark, ...]]:
         text, marked, stored = task
         text = text[:MAX_CHARS]
-        pieces = self._tokenizer.encode(text)
-        ids = np.array(pieces.ids, np.int64)
-        pooled, hidden, middle = self._session.run(None, {"input_ids": ids[None]})  # (1, 384), (1, s, 384) twice
+        pieces, ids, pooled, hidden, middle = self._pass(text)
         assert self._plain is not None
         content = np.flatnonzero(~self._plain[ids])
         if not content.size:
             content = np.arange(1, len(ids) - 1)  # "Who is he?" is stopwords only, yet a question
-        tokens = hidden[0][content]  # (t, 384)
+        tokens = hidden[content]  # (t, 384)
         tokens /= np.maximum(np.linalg.norm(tokens, axis=1, keepdims=True), 1e-12)
-        encoding = Encoding(pooled[0], tokens, _is_latin(text))
+        encoding = Encoding(pooled, tokens, _is_latin(text))
         if stored:
             _ = encoding.quantised, encoding.codes  # made here, side by side, and not later one by one
-        return encoding, self._marks(text, pieces, hidden[0], middle[0]) if marked and encoding.known else ()
+        return encoding, self._marks(text, pieces, hidden, middle) if marked and encoding.known else ()
 
     def _marks(
         self, text: str, pieces: Any, hidden: NDArray[np.float32], middle: NDArray[np.float32]

@@ -66,8 +66,6 @@ _LASTING = frozenset(["lives in", "works at", "works as", "studies", "studies at
 _PRONOUN = frozenset(["he", "she", "they", "him", "her", "them", "his", "their", "hers", "that one"])
 _POSSESSIVE = re.compile(r"['’]s?$")
 _WORD = re.compile(r"[^\W\d_][\w'’-]*")
-
-
 _OF_ANOTHER = re.compile(r"^\w+ \w+['’]s \w")  # "my sister's boss"
 _NAME = r"[A-ZÀ-ÖØ-Þ][\w’'-]*[\w](?: [A-ZÀ-ÖØ-Þ][\w’'-]*[\w])?"
 _SENTENCE_WORDS = frozenset(
@@ -132,10 +130,10 @@ def _marked(text: str, marks: Sequence[Mark]) -> Iterator[Claim]:
     pets: list[Claim] = []
     for mark in marks:
         subject = "I" if mark.subject is None else _name(text[slice(*_whole(text, *mark.subject))], last)
-        if subject is None or (subject == "I" and _HEARSAY.search(text[: mark.start])):
+        before = text[: mark.start]
+        if subject is None or (subject == "I" and _HEARSAY.search(before)):
             continue
         last = last if subject == "I" else subject
-        before = text[: mark.start]
         over = mark.state == "ended" or (mark.predicate in _LASTING and bool(_PAST.search(before)))
         state = mark.state == "holds" and not over, over and not _NEVER.search(before)
         if mark.predicate == "dislikes" and over and _NOT_LIKED.search(before):

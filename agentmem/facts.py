@@ -12,18 +12,16 @@ contested.  So is what a later hint casts doubt on, until it is said again.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .claims import SELF, Said, Stated, key, key_of
+from .claims import SELF, WORD, Said, Stated, key, key_of
 from .predicates import COUPLES, MET, OPPOSITE, RELATIONS, TASTES, single
 from .records import Fact, moment_or_none
 
 SUREST = 0.99
 DOUBT = 0.5  # of a contested fact's confidence that is left
-WORD = re.compile(r"\w+(?:['’.-]\w+)*")
 BY_HAND, OWN, BY_OTHERS = 2, 1, 0
 
 
@@ -165,8 +163,8 @@ def past_in(texts: Mapping[str, str], stated: Iterable[Stated], known: Sequence[
         stated: what they claim.
         known: the facts about those of whom they speak.
     """
-    live = {(fact.predicate, key(fact.object)) for fact in known if fact.status in ("current", "contested")}
-    values = {key(fact.object) for fact in known if fact.status in ("current", "contested")}
+    live = {(fact.predicate, key(fact.object)) for fact in known if fact.live}
+    values = {key(fact.object) for fact in known if fact.live}
     gone = {key(fact.object) for fact in known if fact.status == "past" and single(fact.predicate)} - values
     holds: dict[str, bool] = {}
     for claim in stated:
@@ -175,7 +173,7 @@ def past_in(texts: Mapping[str, str], stated: Iterable[Stated], known: Sequence[
     found = {uid: "no longer so" for uid, still in holds.items() if not still}
     for uid, text in texts.items():
         if uid not in holds:
-            words = f" {' '.join(re.findall(WORD, key(text)))} "
+            words = f" {' '.join(WORD.findall(key(text)))} "
             named = [value for value in sorted(gone) if f" {value} " in words]
             if named and not any(f" {value} " in words for value in values):
                 found[uid] = f"earlier: {', '.join(named)}"
@@ -192,9 +190,9 @@ def _timeline(predicate: str, claims: Sequence[Said], name: str) -> list[Fact]:
             if current is not None and claim.holds != same and _rank(claim) >= _rank_of(current):
                 current.contested = True  # perhaps another now, or over
             continue
-        if claim.by_hand:  # what others said of it is settled
+        if claim.by_hand and single(predicate):  # what others said of it is settled
             for one in opened:
-                if one is not current and one.contested and one.until is None and single(predicate):
+                if one is not current and one.contested and one.until is None:
                     one.until, one.wrong = claim.at, True
         if claim.holds and same and current is not None:
             current.evidence.append(claim)
@@ -271,4 +269,4 @@ def _held(fact: Fact, as_of: int) -> bool:
 
 def _order(fact: Fact) -> tuple[object, ...]:
     since = fact.valid_from.timestamp() if fact.valid_from else float("-inf")
-    return (fact.predicate, fact.status not in ("current", "contested"), -since, fact.object)
+    return (fact.predicate, not fact.live, -since, fact.object)

@@ -15,7 +15,6 @@ from .predicates import GUIDING
 from .records import Fact, Hit, Instant, Record, Related, instant
 from .scope import Scope
 
-LIVE = ("current", "contested")  # status of facts that may hold now
 NAMED = 5  # who have to do with what a query names
 MOST_NAMED = 200  # claims about what a query names that are looked at
 MAX_WORDS = 200  # characters of a subject, predicate or object
@@ -68,7 +67,7 @@ class Knowing(Opened):
         """Return what is contested of *subject*: one said so, another otherwise, and nothing says who is right."""
         known = self.facts(subject, user=user, agent=agent, session=session)
         disputed = {fact.predicate for fact in known if fact.status == "contested"}
-        return [fact for fact in known if fact.predicate in disputed and fact.status in LIVE]
+        return [fact for fact in known if fact.predicate in disputed and fact.live]
 
     def correct(
         self,
@@ -124,7 +123,7 @@ class Knowing(Opened):
         """
         if not isinstance(fact, Fact):
             raise TypeError(f"fact is a Fact as `facts` returns them, not {fact!r:.80}")
-        if fact.status not in LIVE:
+        if not fact.live:
             raise ValueError(f"{fact} is {fact.status}; say with correct() what is so")
         subject = None if fact.subject in ("", self._called(user, agent)) else fact.subject
         return self.correct(
@@ -148,7 +147,8 @@ class Knowing(Opened):
         found = self._asked_for(query, whose, as_of=as_of, min_trust=min_trust)
         for subject in dict.fromkeys(claim.subject for claim in stated):
             predicates = [*dict.fromkeys(claim.predicate for claim in stated if claim.subject == subject)]
-            keys, about = self._lately(whose, subject, predicates, as_of=as_of, min_trust=min_trust)
+            keys, name, _ = self._claims(whose, None, [], key=subject)
+            about = self._lately(whose, keys, name, predicates, as_of=as_of, min_trust=min_trust)
             for predicate in predicates:  # of two names of one person the first counts
                 found.setdefault((min(keys), predicate), [fact for fact in about if fact.predicate == predicate])
         every = [fact for about in found.values() for fact in about]
@@ -158,23 +158,23 @@ class Knowing(Opened):
         self, query: str, whose: Scope, *, as_of: int | None, min_trust: float
     ) -> dict[tuple[str, str], list[Fact]]:
         """Return what is known of the user by the predicates that *query* is nearest to, by subject and predicate."""
-        keys = self._claims(whose, None, [])[0]
+        keys, name, _ = self._claims(whose, None, [])
         with self._db.read() as connection:
             known = claims.predicates_of(connection, keys)
         from . import asking  # numpy, which recall has loaded already
 
         nearest = asking.nearest(query, known, self._encoder())
-        about = self._lately(whose, keys[0], nearest, as_of=as_of, min_trust=min_trust)[1] if nearest else []
+        about = self._lately(whose, keys, name, nearest, as_of=as_of, min_trust=min_trust)
         return {(min(keys), each): [fact for fact in about if fact.predicate == each] for each in nearest}
 
     def _lately(
-        self, whose: Scope, key: str, predicates: Iterable[str], *, as_of: int | None, min_trust: float
-    ) -> tuple[list[str], list[Fact]]:
-        """Return the keys that mean whom *key* does, and what the last claims say of him."""
-        keys, name, _ = self._claims(whose, None, [], key=key)
+        self, whose: Scope, keys: Sequence[str], name: str, predicates: Iterable[str], *, as_of: int | None,
+        min_trust: float,
+    ) -> list[Fact]:  # fmt: skip
+        """Return what the last claims say of him whom *keys* mean and facts call *name*."""
         with self._db.read() as connection:
             known = claims.lately(connection, scope.within(whose, now=self._now()), keys, predicates)
-        return keys, facts.fold([claim for claim in known if claim.trust >= min_trust], name, as_of=as_of)
+        return facts.fold([claim for claim in known if claim.trust >= min_trust], name, as_of=as_of)
 
     def _minded(self, query: str, whose: Scope, *, as_of: int | None, min_trust: float) -> list[Related]:
         """
@@ -191,8 +191,9 @@ class Knowing(Opened):
             if claim.holds and not claim.hint:
                 ways.setdefault(claim.subject, {})[claim.predicate] = None
         for subject, predicates in list(ways.items())[:NAMED]:
-            _, about = self._lately(whose, subject, {*GUIDING, *predicates}, as_of=as_of, min_trust=min_trust)
-            live = [fact for fact in about if fact.status in LIVE and fact.holds]
+            keys, name, _ = self._claims(whose, None, [], key=subject)
+            about = self._lately(whose, keys, name, {*GUIDING, *predicates}, as_of=as_of, min_trust=min_trust)
+            live = [fact for fact in about if fact.live and fact.holds]
             way = next((fact for fact in live if claims.key(fact.object) in names), None)
             minded = [fact for fact in live if fact.predicate in GUIDING and claims.key(fact.object) not in names]
             found += [Related(fact.object, (way, fact)) for fact in minded if way]

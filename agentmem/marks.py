@@ -14,13 +14,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .predicates import STATES
+
 WHOLE, PART = 30, 12  # words that are read together: of a text, of sentences of a longer one
 _ENDS = frozenset([".", "!", "?", "…"])
 MOST = 256  # words of a text: the encoder reads no more pieces
-STATES = ("holds", "ended", "denied")
 FAR = 16  # words; further apart is all the same to the tagger
 SHAPES = 6  # how a word is written, see `shapes`
-LEAST = 0.25  # confidence of a mark; below SURE of `predicates` it only casts doubt
+LEAST = 0.25  # confidence of a mark; below HINT of `predicates` it only casts doubt
 
 _SELF = re.compile(r"\b(?:I|i|[Ww]e)(?:\b|['’])")
 _PLACES = np.arange(MOST)

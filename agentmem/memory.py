@@ -390,7 +390,6 @@ class Memory(Relating, Defining):
         return pack.pack(
             hits, budget_tokens=budget_tokens, count_tokens=self._encoder().count_tokens, facts=facts, related=related,
             past=past,
-
         )  # fmt: skip
 
     def get(self, id: str, *, user: str | None = None, agent: str | None = None, session: str | None = None) -> Record:

@@ -76,7 +76,7 @@ def known(facts: Sequence[Fact]) -> Iterator[str]:
     """Yield a line for each thing that is known, from *facts* in order of subject and predicate, newest first."""
     for (subject, predicate), group in groupby(facts, key=lambda fact: (fact.subject, fact.predicate)):
         every = list(group)
-        now = [fact for fact in every if fact.status in ("current", "contested")]
+        now = [fact for fact in every if fact.live]
         past = [fact for fact in every if fact.status == "past" and fact.holds]
         if single(predicate) and len(now) == 1:
             yield _line(subject, predicate, now[0], past[:EARLIER])

@@ -16,6 +16,7 @@ def single(predicate: str) -> bool:
     return predicate in SINGLE or predicate.startswith("favourite ")
 
 
+STATES = ("holds", "ended", "denied")
 SURE = 0.9  # confidence of what is said once, however plainly
 HINT = 0.63  # below this confidence a claim casts doubt on what is known, and is not known itself
 OPPOSITE = {"likes": "dislikes", "dislikes": "likes"}  # what one says, the other denies

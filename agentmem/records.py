@@ -110,6 +110,11 @@ class Fact:
     trust: float  # 0..1, the least of its evidence
     evidence: tuple[str, ...]  # ids of the records that say so, and of that by which it ended, oldest first
 
+    @property
+    def live(self) -> bool:
+        """Whether it may hold now: it is current, or contested."""
+        return self.status in ("current", "contested")
+
     def __str__(self) -> str:
         return f"{self.subject or 'the user'} {'' if self.holds else 'not: '}{self.predicate} {self.object}"
 

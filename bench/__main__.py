@@ -112,10 +112,7 @@ def known_command(data: Path, names: tuple[str, ...], page: Path | None, out: Pa
         measured = known.measure(folders, _told(status))
     if not any("auroc" in result for result in measured):
         progress.print("There is only one memory, so there is no other to ask.")
-    _print(tables.of_known(measured))
-    _write(out, measured)
-    if page is not None:
-        results.write(page, "known", tables.of_known(measured))
+    _report("known", tables.of_known(measured), measured, page, out)
 
 
 @main.command("speed")
@@ -165,10 +162,7 @@ def peers_command(items: str, picture: Path | None, page: Path | None, out: Path
 def claims_command(page: Path | None, out: Path | None) -> None:
     """Measure extraction: precision and recall of what texts claim, on two labelled sets."""
     measured = extracting.measure()
-    _print([tables.of_claims(measured)])
-    _write(out, measured)
-    if page is not None:
-        results.write(page, "claims", [tables.of_claims(measured)])
+    _report("claims", [tables.of_claims(measured)], measured, page, out)
 
 
 @main.command("drift")
@@ -182,12 +176,9 @@ def drift_command(people: int, picture: Path | None, page: Path | None, out: Pat
         _check_matplotlib()
     with progress.status("") as status:
         measured = drift.measure(people, _told(status))
-    _print([tables.of_drift(measured, drift.summary(measured))])
-    _write(out, [measured])
     if picture is not None:
         plot.draw_drift(measured, picture)
-    if page is not None:
-        results.write(page, "drift", [tables.of_drift(measured, drift.summary(measured))])
+    _report("drift", [tables.of_drift(measured, drift.summary(measured))], [measured], page, out)
 
 
 @main.command("who")
@@ -196,10 +187,7 @@ def drift_command(people: int, picture: Path | None, page: Path | None, out: Pat
 def who_command(page: Path | None, out: Path | None) -> None:
     """Measure who is taken for whom, in short conversations with nicknames, relations and namesakes."""
     measured = who.measure()
-    _print([tables.of_who(measured)])
-    _write(out, [measured])
-    if page is not None:
-        results.write(page, "who", [tables.of_who(measured)])
+    _report("who", [tables.of_who(measured)], [measured], page, out)
 
 
 @main.command("longterm")
@@ -210,10 +198,7 @@ def longterm_command(people: int, page: Path | None, out: Path | None) -> None:
     """Measure whether answers stand in a context of 400 tokens after 120 sessions, and after a day of 300 turns."""
     with progress.status("") as status:
         measured = longterm.measure(people, _told(status))
-    _print([tables.of_longterm(measured)])
-    _write(out, [measured])
-    if page is not None:
-        results.write(page, "longterm", [tables.of_longterm(measured)])
+    _report("longterm", [tables.of_longterm(measured)], [measured], page, out)
 
 
 @main.command("half")
@@ -285,6 +270,16 @@ def _folders(data: Path, names: tuple[str, ...]) -> list[Path]:
 
 def _told(status: Status) -> Callable[[str], None]:
     return lambda text: status.update(f"{text} …")
+
+
+def _report(
+    section: str, shown: Sequence[tables.Table], measured: Sequence[Any], page: Path | None, out: Path | None
+) -> None:
+    """Print tables, and write what was asked for: the figures as JSON, the section of a page."""
+    _print(shown)
+    _write(out, measured)
+    if page is not None:
+        results.write(page, section, shown)
 
 
 def _check_matplotlib() -> None:

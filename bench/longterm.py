@@ -23,7 +23,7 @@ from .phrasings import CHATTER, QUESTIONS
 SESSIONS, TURNS = 120, 8
 DAY_TURNS = 300
 EARLY = 10  # sessions that count as the first ones
-BUDGET, PROMPT = 400, 8192  # tokens
+BUDGET = 400  # tokens
 PAST_MARKS = ("no longer", "earlier", " until ")
 # Written for this: of what held before, and of two things at once.
 BEFORE = {

@@ -21,7 +21,8 @@ SET = Path(__file__).parent / "entities.jsonl"
 def measure() -> dict[str, Any]:
     """Count pairs of ways of naming: joined or not, of one or of two."""
     counts: Counter[str] = Counter()
-    for line in SET.read_text("utf-8").splitlines():
+    lines = SET.read_text("utf-8").splitlines()
+    for line in lines:
         given = json.loads(line)
         ways = [(way, who) for who, named in given["who"].items() for way in named]
         counts["ways"] += len(ways)
@@ -32,7 +33,7 @@ def measure() -> dict[str, Any]:
             joined = not meant[one].isdisjoint(meant[other])
             counts[f"{'joined' if joined else 'apart'}, {'one' if who == whose else 'two'}"] += 1
     return {
-        "conversations": len(SET.read_text("utf-8").splitlines()),
+        "conversations": len(lines),
         "ways of naming": counts["ways"],
         "of one, joined": counts["joined, one"] / (counts["joined, one"] + counts["apart, one"]),
         "of two, joined": counts["joined, two"],

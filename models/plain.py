@@ -233,7 +233,6 @@ NOT = {
     "drives": ["I don't drive a *"],
     "drinks": ["I don't drink *"],
     "allergic to": ["I'm not allergic to *"],
-    "likes": [],
     "has": ["I don't have *"],
 }
 OF_OTHERS = {

@@ -45,7 +45,7 @@ def show_facts(found: Sequence[Fact]) -> None:
 
 def show_page(found: Sequence[Fact]) -> None:
     """Print what is known of one, what holds now before what was."""
-    show_facts(sorted(found, key=lambda fact: fact.status not in ("current", "contested")))
+    show_facts(sorted(found, key=lambda fact: not fact.live))
 
 
 def show_timeline(found: Sequence[Fact]) -> None:
