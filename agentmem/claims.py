@@ -72,19 +72,25 @@ def key(name: str) -> str:
     return " ".join(words[1:] if len(words) > 1 and words[0] in ("the", "a", "an") else words)
 
 
-def evident(role: str, kind: str) -> bool:
-    """Return whether what a record of that role and kind states is evidence, so that it is to be marked."""
-    return role == "user" and kind != CORRECTION
+def evident(role: str, kind: str, *, defined: bool) -> bool:
+    """
+    Return whether what a record of that role and kind states is evidence, so that it is to be marked.
+
+    What an assistant, a system or a tool says is none: it may repeat what it was told, or got wrong.  Neither are the
+    fields of a kind that is *defined*: they are not speech.
+    """
+    return role == "user" and kind != CORRECTION and not defined
 
 
-def of(text: str, marks: Sequence[Mark], *, role: str, speaker: str | None, kind: str, metadata: str) -> list[Made]:
+def of(
+    text: str, marks: Sequence[Mark], *, evidence: bool, speaker: str | None, kind: str, metadata: str
+) -> list[Made]:
     """
     Return the claims of a record.
 
     Args:
         marks: of its indexed text, which begins with the speaker's name.
-
-    What an assistant, a system or a tool says is no evidence: it may repeat what it was told, or got wrong.
+        evidence: whether what it states is evidence, see `evident`.
     """
     if kind == CORRECTION:
         given = json.loads(metadata).get("claim")
@@ -92,7 +98,7 @@ def of(text: str, marks: Sequence[Mark], *, role: str, speaker: str | None, kind
             return []  # a record of that kind by somebody else
         subject, predicate, object, holds, ended = given
         return [Made(subject, predicate, object, holds, ended, own=False, confidence=1.0)]
-    if not evident(role, kind):
+    if not evidence:
         return []
     from .extract import claims  # numpy, which the encoder has loaded already
     from .marks import behind

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from . import claims, fulltext, search, store
+from . import claims, fulltext, kinds, search, store
 from .db import Connection, Database
 from .errors import StorageError
 from .records import Stats, batches, moment_or_none
@@ -136,15 +136,18 @@ def rebuild(db: Database, encoder: Encoder, progress: Callable[[int, int], None]
     for batch in batches(rows, BATCH):
         ids = [row.id for row in batch]
         with db.read() as connection:
-            said = store.said(connection, ids)
-        stated = [row.id in said and claims.evident(said[row.id]["role"], said[row.id]["kind"]) for row in batch]
-        found = read(encoder, [row.indexed_text for row in batch], stated)
+            said, defined = store.said(connection, ids), kinds.every(connection)
+        evidence = {
+            id: claims.evident(about.pop("role"), about["kind"], defined=about["kind"] in defined)
+            for id, about in said.items()
+        }
+        found = read(encoder, [row.indexed_text for row in batch], [evidence.get(id, False) for id in ids])
         with db.transaction() as connection:
-            said = store.said(connection, ids)  # again: some may have been forgotten meanwhile
+            here = store.said(connection, ids)  # again: some may have been forgotten meanwhile
             for row, (encoding, marks) in zip(batch, found, strict=True):
-                if row.id in said:
+                if row.id in here:
                     search.write_vectors(connection, row.id, encoding.quantised, encoding.codes)
-                    claims.index(connection, row.id, claims.of(marks=marks, **said[row.id]))
+                    claims.index(connection, row.id, claims.of(marks=marks, evidence=evidence[row.id], **said[row.id]))
         done += len(batch)
         if progress is not None:
             progress(done, len(rows))

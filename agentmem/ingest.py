@@ -253,7 +253,7 @@ def _derived(reader: Reader, drafts: Sequence[Draft]) -> Derivations:
     from .encoder import read  # numpy, which the encoder has loaded already
     from .traits import traits  # its patterns take 0.02 s: only those who write pay for them
 
-    stated = [claims.evident(made.role, made.kind) and made.definition is None for made in drafts]
+    stated = [claims.evident(made.role, made.kind, defined=made.definition is not None) for made in drafts]
     found = read(reader.encoder, [made.indexed_text for made in drafts], stated)
     metadata = [made.metadata for made in drafts]
     if reader.extract is not None:
@@ -266,14 +266,14 @@ def _derived(reader: Reader, drafts: Sequence[Draft]) -> Derivations:
             claims.of(
                 made.text,
                 marks,
-                role=made.role,
+                evidence=evidence,
                 speaker=made.speaker,
                 kind=made.kind,
                 metadata=about,
             ),
             about,
         )
-        for made, (encoding, marks), about in zip(drafts, found, metadata, strict=True)
+        for made, evidence, (encoding, marks), about in zip(drafts, stated, found, metadata, strict=True)
     }
 
 

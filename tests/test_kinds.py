@@ -498,3 +498,11 @@ def test_the_verbs_are_awaited_too(path: Path) -> None:
             return await memory.kinds()
 
     assert [kind.key for kind in asyncio.run(story())] == [("name",)]
+
+
+def test_the_fields_of_a_record_are_no_evidence_and_stay_none_after_a_rebuild(mem: Memory) -> None:
+    mem.define("caption", {"properties": {"line": {"type": "string"}}}, searchable="line")
+    mem.remember("I live in Porto. My email is a@example.com.", kind="caption", metadata={})
+    assert mem.facts() == []
+    mem.rebuild()
+    assert mem.facts() == []
