@@ -49,7 +49,7 @@ def test_the_second_import_adds_nothing(tmp_path):
 
 def test_the_set_up_block_has_the_two_commands_that_ci_runs():
     (set_up,) = [code.strip().splitlines() for marked, _, code, _ in BLOCKS if marked]
-    assert set_up == ["pip install . && agentmem demo", "pip install '.[test]' && python -m pytest"]
+    assert set_up == ["pip install . && agentmem demo", "pip install '.[test]' && python -m pytest -n 2"]
     ci = (ROOT / ".ci" / "run").read_text("utf-8")
     assert 'bash -c "$(command_of 1)"' in ci and 'bash -c "$(command_of 2)"' in ci
 
@@ -63,6 +63,7 @@ def test_the_links_lead_to_files():
 def test_the_benchmark_commands_run(command, tmp_path):
     small_sets(tmp_path / "DIR")
     command = re.sub(r"--items \S+", "--items 200", command).replace("DIR/locomo-dev", "DIR/memory")
+    command = re.sub(r"bench (drift|longterm)", r"bench \1 --people 1", command)
     done = run(f"{command} --json out.json", tmp_path)
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "out.json").read_text())
