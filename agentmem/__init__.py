@@ -38,6 +38,7 @@ agentmem: a memory for AI agents that is one SQLite file and one import.
     opened      an open file: its clock, encoder, index, and its care
     knowing     the verbs about facts
     relating    the verbs about entities and what leads from one to another
+    recalling   the verbs that find, and make of it what an agent sees
     defining    the verbs about kinds of record
     memory      Memory: the verbs
     aio         AsyncMemory
@@ -49,7 +50,7 @@ Imports go down this list, never up.
 from .aio import AsyncMemory
 from .errors import AgentmemError, ImportFormatError, ModelError, NotFoundError, OpenError, StorageError
 from .memory import Memory
-from .records import Context, Entity, Erasure, Fact, Hit, ImportReport, Kind, Record, Related, Stats
+from .records import Context, Entity, Erasure, Fact, Hit, ImportReport, Kind, Line, Record, Related, Stats
 
 __all__ = [
     "AgentmemError",
@@ -62,6 +63,7 @@ __all__ = [
     "ImportFormatError",
     "ImportReport",
     "Kind",
+    "Line",
     "Memory",
     "ModelError",
     "NotFoundError",

@@ -13,19 +13,20 @@ from .encoder import Encoder, encode
 from .predicates import ASKED, RELATION, RELATIONS
 
 MOST = 6  # predicates
-LEAST = 0.3  # cosine
+LEAST, SURE = 0.3, 0.5  # cosines: below the one it is not asked for, above the other it is
 _vectors: dict[tuple[str, str], NDArray[np.float32]] = {}  # by encoder and predicate: few, and the same each time
 
 
-def nearest(query: str, known: Sequence[str], encoder: Encoder) -> list[str]:
-    """Return those of the predicates *known* that *query* asks for, the nearest first."""
+def nearest(query: str, known: Sequence[str], encoder: Encoder) -> dict[str, float]:
+    """Return those of the predicates *known* that *query* asks for, the nearest first, and how surely, 0..1."""
     if not known:
-        return []
+        return {}
     new = [predicate for predicate in known if (encoder.id, predicate) not in _vectors]
     encodings = encode(encoder, [query, *map(_words, new)])
     _vectors.update({(encoder.id, predicate): each.vector for predicate, each in zip(new, encodings[1:], strict=True)})
     cosines = np.stack([_vectors[encoder.id, predicate] for predicate in known]) @ encodings[0].vector
-    return [known[place] for place in np.argsort(-cosines, kind="stable")[:MOST] if cosines[place] >= LEAST]
+    order = [place for place in np.argsort(-cosines, kind="stable")[:MOST] if cosines[place] >= LEAST]
+    return {known[place]: min(1.0, float((cosines[place] - LEAST) / (SURE - LEAST))) for place in order}
 
 
 def _words(predicate: str) -> str:

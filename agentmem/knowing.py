@@ -11,12 +11,14 @@ from functools import partial
 from . import claims, facts, ingest, scope
 from .draft import draft
 from .opened import Opened
-from .predicates import GUIDING
-from .records import Fact, Hit, Instant, Record, Related, instant
+from .predicates import GUIDING, OWN, RELATIONS
+from .records import EPOCH, Fact, Hit, Instant, Record, Related, instant
 from .scope import Scope
+from .stated import Known
 
 NAMED = 5  # who have to do with what a query names
 MOST_NAMED = 200  # claims about what a query names that are looked at
+MINDED = 5  # facts of one of them, the newest
 MAX_WORDS = 200  # characters of a subject, predicate or object
 
 
@@ -137,27 +139,35 @@ class Knowing(Opened):
 
     def _facts_behind(
         self, query: str, hits: Sequence[Hit], whose: Scope, *, as_of: int | None, min_trust: float
-    ) -> tuple[list[Fact], dict[str, str]]:
+    ) -> tuple[Known, dict[str, str]]:
         """
         Return the facts that *query* asks for of the user, then those that *hits* speak of, as all records have them,
         in the hits' order; and what is past in a hit, by its id.
         """
         with self._db.read() as connection:
             stated = claims.stated(connection, [hit.record.id for hit in hits])
-        found = self._asked_for(query, whose, as_of=as_of, min_trust=min_trust)
+        found, asked = self._asked_for(query, whose, as_of=as_of, min_trust=min_trust)
+        spoken: dict[tuple[str, str], list[tuple[str, str]]] = {}
         for subject in dict.fromkeys(claim.subject for claim in stated):
             predicates = [*dict.fromkeys(claim.predicate for claim in stated if claim.subject == subject)]
             keys, name, _ = self._claims(whose, None, [], key=subject)
             about = self._lately(whose, keys, name, predicates, as_of=as_of, min_trust=min_trust)
             for predicate in predicates:  # of two names of one person the first counts
                 found.setdefault((min(keys), predicate), [fact for fact in about if fact.predicate == predicate])
+            for claim in stated:
+                if claim.subject == subject:
+                    spoken.setdefault((name, claim.predicate), []).append((claim.uid, claim.key))
         every = [fact for about in found.values() for fact in about]
-        return every, facts.past_in({hit.record.id: hit.record.text for hit in hits}, stated, every)
+        past = facts.past_in({hit.record.id: hit.record.text for hit in hits}, stated, every)
+        return Known(every, asked, spoken), past
 
     def _asked_for(
         self, query: str, whose: Scope, *, as_of: int | None, min_trust: float
-    ) -> dict[tuple[str, str], list[Fact]]:
-        """Return what is known of the user by the predicates that *query* is nearest to, by subject and predicate."""
+    ) -> tuple[dict[tuple[str, str], list[Fact]], dict[tuple[str, str], float]]:
+        """
+        Return what is known of the user by the predicates that *query* is nearest to, by subject and predicate; and how
+        much it asks for each, 0..1.
+        """
         keys, name, _ = self._claims(whose, None, [])
         with self._db.read() as connection:
             known = claims.predicates_of(connection, keys)
@@ -165,7 +175,8 @@ class Knowing(Opened):
 
         nearest = asking.nearest(query, known, self._encoder())
         about = self._lately(whose, keys, name, nearest, as_of=as_of, min_trust=min_trust)
-        return {(min(keys), each): [fact for fact in about if fact.predicate == each] for each in nearest}
+        found = {(min(keys), each): [fact for fact in about if fact.predicate == each] for each in nearest}
+        return found, {(name, predicate): sure for predicate, sure in nearest.items()}
 
     def _lately(
         self, whose: Scope, keys: Sequence[str], name: str, predicates: Iterable[str], *, as_of: int | None,
@@ -188,7 +199,8 @@ class Knowing(Opened):
         found: list[Related] = []
         ways: dict[str, dict[str, None]] = {}
         for claim in named[:MOST_NAMED]:
-            if claim.holds and not claim.hint:
+            # Whose cousin somebody is does not make him mind what she does.
+            if claim.holds and not claim.hint and claim.predicate not in OWN | RELATIONS:
                 ways.setdefault(claim.subject, {})[claim.predicate] = None
         for subject, predicates in list(ways.items())[:NAMED]:
             keys, name, _ = self._claims(whose, None, [], key=subject)
@@ -196,7 +208,8 @@ class Knowing(Opened):
             live = [fact for fact in about if fact.live and fact.holds]
             way = next((fact for fact in live if claims.key(fact.object) in names), None)
             minded = [fact for fact in live if fact.predicate in GUIDING and claims.key(fact.object) not in names]
-            found += [Related(fact.object, (way, fact)) for fact in minded if way]
+            minded.sort(key=lambda fact: fact.valid_from or EPOCH, reverse=True)
+            found += [Related(fact.object, (way, fact)) for fact in minded[:MINDED] if way]
         return found
 
     def _claims(

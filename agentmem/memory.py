@@ -12,18 +12,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from . import erase, ingest, kinds, pack, scope, store
+from . import erase, ingest, kinds, scope, store
 from .defining import Defining
-from .records import Context, Erasure, Fact, Hit, ImportReport, Instant, Record, Related, Strategy, instant
-from .relating import Relating
+from .recalling import Recalling
+from .records import Erasure, ImportReport, Instant, Record
 from .scope import Scope
 
-MAX_K = 1_000
 Records = list[Record]  # in the class below, `list` is a verb
-Hits = list[Hit]
 
 
-class Memory(Relating, Defining):
+class Memory(Recalling, Defining):
     """
     One memory in one SQLite file; safe to share between threads.
 
@@ -280,117 +278,6 @@ class Memory(Relating, Defining):
         return erase.forget(self._db, id, wanted, own, now=self._now())
 
     # -- reading ------------------------------------------------------------------------------------------------
-
-    def recall(
-        self,
-        query: str,
-        *,
-        k: int = 10,
-        user: str | None = None,
-        agent: str | None = None,
-        session: str | None = None,
-        kinds: Sequence[str] | None = None,
-        where: Mapping[str, object] | None = None,
-        since: Instant | None = None,
-        until: Instant | None = None,
-        as_of: Instant | None = None,
-        min_score: float = 0.0,
-        min_trust: float = 0.0,
-        half_life_days: float = 90.0,
-        strategy: Strategy | None = None,
-        explain: bool = False,
-    ) -> Hits:
-        """
-        Find what fits *query* best, by words and by meaning.
-
-        Args:
-            query: a question, some words, a pasted page: any text that is not blank.
-            k: at most this many, 1 to 1,000.
-            kinds: only these kinds of record.
-            where: a filter over metadata: {"field": value}, or with mem0's operators {"field": {"gte": 3}}:
-                eq ne in nin gt gte lt lte contains icontains, combined by AND, OR, NOT.
-            since, until: only what occurred, or speaks of a time, in since <= t < until: "yesterday", said on 8 May,
-                speaks of 7 May.
-            as_of: what held at that moment, revised since or not; default is what holds now.
-            min_score: 0..1.  A score is the chance that the hit is what was sought, and falls where nothing fits:
-                see "Knowing that it does not know" in the README for what a threshold lets through.
-            min_trust: 0..1.
-            half_life_days: of recency, which takes at most a twentieth off a sum; float("inf") for none.
-            strategy: ranks in the place of ours: called with the query and the candidates, about 150 hits with `why`,
-                it returns those that it wants, best first.
-            explain: give each hit each signal's part in `why`, in log-odds: score = 1 / (1 + exp(-sum of parts)).
-
-        Returns:
-            Hits, best first, ties by age in the file.
-
-        Raises:
-            TypeError, ValueError: an argument is not what it should be.
-            ModelError: the file's vectors were made with another encoder; `rebuild` makes them again.
-        """
-        from . import recall  # numpy, 0.1 s: only those who recall pay for it
-
-        clean = recall.checked(query)
-        if strategy is not None and not callable(strategy):
-            raise TypeError(f"strategy is a function of the query and its hits, not {strategy!r:.80}")
-        scope.check_count("k", k, 1, MAX_K)
-        scope.check_share("min_score", min_score)
-        now = self._now()
-        seen = scope.visible(
-            self._default.narrowed(user, agent, session), now=now, kinds=kinds, where=where, since=since,
-            until=until, as_of=as_of, min_trust=min_trust,
-        )  # fmt: skip
-        half_life = scope.check_days("half_life_days", half_life_days)
-        return self._recalling().hits(
-            clean, self._encoder(), seen, now=now, half_life_days=half_life, k=k, min_score=min_score, explain=explain,
-            strategy=strategy,
-        )  # fmt: skip
-
-    def context(
-        self,
-        query: str,
-        *,
-        budget_tokens: int = 800,
-        k: int = 20,
-        user: str | None = None,
-        agent: str | None = None,
-        session: str | None = None,
-        kinds: Sequence[str] | None = None,
-        where: Mapping[str, object] | None = None,
-        since: Instant | None = None,
-        until: Instant | None = None,
-        as_of: Instant | None = None,
-        min_score: float = 0.0,
-        min_trust: float = 0.0,
-        strategy: Strategy | None = None,
-    ) -> Context:
-        """
-        Recall, and put what was found into a block of text for a prompt.
-
-        Args:
-            budget_tokens: the text takes at most this many tokens of the encoder's tokenizer.
-            The others are those of `recall`.
-
-        Returns:
-            A Context; str() of it is the text, empty where nothing was found or fits.
-        """
-        scope.check_count("budget_tokens", budget_tokens, 1)
-        hits = self.recall(
-            query, k=k, user=user, agent=agent, session=session, kinds=kinds, where=where, since=since, until=until,
-            as_of=as_of, min_score=min_score, min_trust=min_trust, strategy=strategy,
-        )  # fmt: skip
-        facts: Sequence[Fact] = ()
-        related: Sequence[Related] = ()
-        past: Mapping[str, str] = {}
-        if kinds is None and where is None and since is None and until is None:
-            # What a filter keeps out may not come in as a fact.
-            whose = self._default.narrowed(user, agent, session)
-            held = None if as_of is None else instant(as_of)
-            facts, past = self._facts_behind(query, hits, whose, as_of=held, min_trust=min_trust)
-            related = self._minded(query, whose, as_of=held, min_trust=min_trust)
-        return pack.pack(
-            hits, budget_tokens=budget_tokens, count_tokens=self._encoder().count_tokens, facts=facts, related=related,
-            past=past,
-        )  # fmt: skip
 
     def get(self, id: str, *, user: str | None = None, agent: str | None = None, session: str | None = None) -> Record:
         """Return the record *id*, superseded or not; NotFoundError where this user has none such, or it expired."""

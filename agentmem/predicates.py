@@ -24,6 +24,8 @@ COUPLES = frozenset(["partner", "girlfriend", "boyfriend", "wife", "husband"])  
 TASTES = frozenset(["likes", "dislikes", "eats", "drinks", "plays", "uses", "prefers", "habit"])
 # What is to be minded in whatever somebody does.
 GUIDING = frozenset(["prefers", "likes", "dislikes", "uses", "avoids", "allergic to", "diet", "speaks", "has", "takes"])
+# What somebody does for himself: who likes painting need not be asked about every painting.
+OWN = GUIDING | {"plays", "learns", "drinks", "eats", "habit", "owns", "drives", "pet", "name", "called"}
 
 # What somebody is to somebody, and other words for it.
 _NOUNS = """

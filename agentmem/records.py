@@ -150,12 +150,27 @@ class Kind:
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a context, as a template takes it: every text in it is on one line, and safe to quote."""
+
+    section: str  # "core", "known", "contested", "summary", "said", "untrusted" or "recent"
+    text: str  # the words; of a core block all of its lines
+    speaker: str = ""  # who said it; of a core block its label
+    day: str = ""  # of what was said: "2026-03-01", or "date unknown"
+    mark: str = ""  # where it no longer holds: "until 2026-04-02"
+    source: str = ""  # where it came from
+    id: str = ""  # of the record that it quotes
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """A block of text for a prompt, and what it was made of."""
 
     text: str
-    tokens: int  # of text, counted by the encoder's tokenizer
+    tokens: int  # of text, as `count_tokens` has them
     hits: tuple[Hit, ...]  # those in the text, best first
+    facts: tuple[Fact, ...] = ()  # those in the text
+    lines: tuple[Line, ...] = ()  # of the text, in its order
 
     def __str__(self) -> str:
         return self.text

@@ -173,6 +173,27 @@ def versions(connection: Connection, uids: Sequence[str], own: Predicate) -> lis
     return [_record(row) for row in rows]
 
 
+def last_turns(connection: Connection, seen: Predicate, count: int) -> list[Record]:
+    """Return the last *count* records of a conversation that *seen* sees, in its order."""
+    rows = connection.execute(
+        f"""select {COLUMNS} from records as r join scopes as s on s.id = r.scope
+            where {seen.sql} and r.position is not null order by r.position desc, r.id desc limit :count""",
+        {**seen.bindings, "count": count},
+    )
+    return [_record(row) for row in rows][::-1]
+
+
+def before(connection: Connection, uids: Sequence[str], seen: Predicate) -> dict[str, str]:
+    """Return the text that *seen* sees directly before each of the records *uids* in its conversation, by uid."""
+    rows = connection.execute(
+        f"""select h.uid, r.text from records as h
+            join records as r on r.scope = h.scope and r.position = h.position - 1
+            where h.uid in (select value from json_each(:uids)) and {seen.sql}""",
+        {**seen.bindings, "uids": json.dumps(list(uids))},
+    )
+    return dict(iter(rows))
+
+
 def fits_nothing_in_particular(connection: Connection, where: Mapping[str, object]) -> bool:
     """Return whether the filter *where* also holds for a record without metadata."""
     wanted = metadata_filter(where)

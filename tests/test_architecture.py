@@ -11,8 +11,8 @@ ROOT = Path(__file__).parent.parent / "agentmem"
 BANDS = [
     "errors",
     "records words days predicates",
-    "phrases marks candidates",
-    "scope times",
+    "phrases marks candidates passages templates",
+    "scope times stated",
     "traits draft encoder db rank pack exports extract",
     "store search fulltext roster lexical claims fields asking",
     "facts kinds",
@@ -21,6 +21,7 @@ BANDS = [
     "opened",
     "knowing defining",
     "relating",
+    "recalling",
     "memory",
     "aio",
     "__init__",

@@ -27,7 +27,7 @@ def test_what_holds_now_stands_first_with_what_held_before(mem: Memory) -> None:
     told(mem, "I live in Porto.", "We've moved to Oslo!")
     lines = mem.context("Where does Ana live?").text.splitlines()
     assert lines[3] == "- Ana: lives in Oslo (since 2025-02-01; earlier Porto (2025-01-01 to 2025-02-01))"
-    assert "- [2025-01-01, no longer so] Ana: I live in Porto." in lines
+    assert not any("I live in Porto" in line for line in lines)  # the line above says it
     assert "- [2025-02-01] Ana: We've moved to Oslo!" in lines
 
 
@@ -79,11 +79,11 @@ def test_what_somebody_minds_is_brought_by_what_he_has_to_do_with(
     mem.correct(way, thing, subject="Mel", at="2025-03-01")
     for number in range(30):  # so that recall alone does not bring everything
         mem.remember(f"{query} Note {number}, nothing decided yet.", at="2025-04-01")
-    assert f"- Mel: {predicate} {value} (who {way} {thing})" in mem.context(query, k=5).text
+    assert f"- Mel: {predicate} {value} (who {way} {thing})" in mem.context(query, k=20, budget_tokens=400).text
 
 
 def test_what_is_over_brings_nothing(mem: Memory) -> None:
     mem.correct("prefers", "Python", subject="Mel", at="2025-01-01")
     mem.correct("works on", "Heron", subject="Mel", at="2025-02-01")
     mem.correct("works on", "Heron", subject="Mel", holds=False, at="2025-03-01")
-    assert "Python" not in mem.context("Which language for Heron?", k=1).text.split("What was said:")[0]
+    assert "Python" not in mem.context("Which language for Heron?", k=1).text.split("Said:")[0]
