@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from . import erase, ingest, kinds, pack, scope, store
+from .calling import Calling
 from .defining import Defining
 from .records import Context, Erasure, Fact, Hit, ImportReport, Instant, Record, Related, Strategy, instant
 from .relating import Relating
@@ -23,7 +24,7 @@ Records = list[Record]  # in the class below, `list` is a verb
 Hits = list[Hit]
 
 
-class Memory(Relating, Defining):
+class Memory(Relating, Defining, Calling):
     """
     One memory in one SQLite file; safe to share between threads.
 
@@ -258,7 +259,7 @@ class Memory(Relating, Defining):
         Args:
             id: one record; or else at least one of the following, which must all hold:
             where: a filter over metadata, as for `list`: it takes what holds now, with its earlier versions.
-            user, agent, session: everything of these.
+            user, agent, session: everything of these; without `where`, their core blocks too.
 
         Raises:
             NotFoundError: there is no record *id* for this user.
@@ -277,7 +278,8 @@ class Memory(Relating, Defining):
                 "forget takes an id, where=…, user=…, agent=… or session=…; alone it would erase everything"
             )
         wanted = scope.within(self._default.narrowed(user, agent, session), where=where, active=where is not None)
-        return erase.forget(self._db, id, wanted, own, now=self._now())
+        whole = own.scope if id is None and where is None else None
+        return erase.forget(self._db, id, wanted, own, now=self._now(), whole=whole)
 
     # -- reading ------------------------------------------------------------------------------------------------
 
