@@ -52,7 +52,7 @@ class Calling(Holding):
     def call(
         self,
         name: str,
-        arguments: Mapping[str, object] | str | bytes | None,
+        arguments: Mapping[str, object] | str | None,
         *,
         user: str | None = None,
         agent: str | None = None,

@@ -119,17 +119,16 @@ def checked(name: object, arguments: object) -> dict[str, Any]:
 
 
 def _read(name: str, arguments: object) -> dict[str, Any]:
+    what = f"the input of {name}"
     try:
-        if isinstance(arguments, str | bytes | bytearray):
+        if isinstance(arguments, str):
             arguments = json.loads(arguments) if arguments.strip() else {}
         # Through JSON in any case: what is no plain value, text that cannot be stored, and too much stop here.
-        return dict(json.loads(json_object(f"arguments of {name}", {} if arguments is None else arguments)))
+        return dict(json.loads(json_object(what, {} if arguments is None else arguments)))
     except RecursionError:
-        raise ValueError(f"arguments of {name} are nested too deep") from None
+        raise ValueError(f"{what} is nested too deep") from None
     except json.JSONDecodeError as error:
-        raise ValueError(f"arguments of {name} are not JSON: {error}") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"arguments of {name} are not UTF-8") from None
+        raise ValueError(f"{what} is not JSON: {error}") from None
 
 
 def told(records: Sequence[Record]) -> str:
