@@ -37,8 +37,9 @@ def test_a_block_is_set_appended_to_replaced_in_and_restored(tmp_path: Path) -> 
         assert (made.version, made.read_only, made.user, made.agent, made.session) == (1, False, "ana", None, None)
         assert memory.blocks.append("user", "Lives in Porto").text == "Name: Ana\nLives in Porto"
         assert memory.blocks.replace("user", "Porto", "Oslo").text == "Name: Ana\nLives in Oslo"
-        assert memory.blocks.restore("user", 2).text == "Name: Ana\nLives in Porto"
+        restored = memory.blocks.restore("user", 2)
         history = memory.blocks.history("user")
+        assert restored == history[-1]
         assert [block.version for block in history] == [1, 2, 3, 4]
         assert [block.text.rpartition("\n")[2] for block in history] == [
             "Name: Ana", "Lives in Porto", "Lives in Oslo", "Lives in Porto",
@@ -61,6 +62,9 @@ def test_what_changes_nothing_adds_no_version(memory: Memory) -> None:
     memory.blocks.set("user", "a b")
     assert memory.blocks.replace("user", "a", "a").version == memory.blocks.restore("user", 1).version == 1
     assert len(memory.blocks.history("user")) == 1
+    memory.blocks.append("user", "c")
+    memory.blocks.restore("user", 1)
+    assert memory.blocks.restore("user", 1).version == memory.blocks.restore("user", 3).version == 3
 
 
 def test_an_empty_block_is_one(memory: Memory) -> None:
@@ -426,6 +430,17 @@ def test_a_file_of_the_first_schema_gets_blocks(tmp_path: Path, monkeypatch: pyt
     with Memory(path, encoder=TinyEncoder()) as memory:
         assert memory.blocks.set("user", "Ana").version == 1
         assert [record.text for record in memory.list()] == ["kept"] and memory.verify() == []
+
+
+def test_verify_finds_a_version_that_came_back(memory: Memory) -> None:
+    memory.blocks.set("user", "a")
+    with memory._db.transaction() as connection:
+        rows = connection.execute("select * from blocks").fetchall()
+    memory.blocks.delete("user")
+    assert memory.verify() == []
+    with memory._db.transaction() as connection:
+        connection.execute(f"insert into blocks values ({', '.join('?' * 13)})", rows[0])
+    assert memory.verify() == ["1 versions of erased blocks are still here"]
 
 
 def test_a_block_survives_rebuild_and_compact(memory: Memory) -> None:
