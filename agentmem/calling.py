@@ -67,8 +67,8 @@ class Calling(Holding):
 
         Args:
             name, arguments: as the model gave them; arguments as a mapping or as JSON.
-            user, agent, session: the scope of all that the tool reads and writes.  Where a session is named, searches
-                find what belongs to it and nothing else.
+            user, agent, session: the scope of all that the tool reads and writes.  Where an agent or session is named,
+                searches find what belongs to it and nothing else.
             trust: 0..1, of what the model inserts; it is kept as an assistant's words, of which no facts are read.
 
         `memory_forget` erases nothing at first: it tells what would go, with a confirmation that the model must give
