@@ -2,7 +2,7 @@
 agentmem: a memory for AI agents that is one SQLite file and one import.
 
     errors      everything raised on purpose
-    records     the nouns: Record, Hit, Context, Erasure, Stats, ImportReport; ids and instants
+    records     the nouns: Record, Hit, Block, Context, Erasure, Stats, ImportReport; ids and instants
     words       what counts as a word of a query
     days        names of days, weeks, months and years → days
     predicates  what people say of themselves and of each other
@@ -26,8 +26,10 @@ agentmem: a memory for AI agents that is one SQLite file and one import.
     lexical     query → records by words
     asking      a question → the predicates that it asks for
     claims      the table of claims: what records say of whom
+    blocks      the table of core blocks: what an agent always has in view
     fields      the fields of a kind of record: JSON Schema, checked
     kinds       which kinds are defined, and which record takes the place of which
+    tools       the tools of a model: their definitions, its arguments, checked
     facts       claims → what is true now, what was true then
     index       the records of one scope, in memory or in SQL; query → records by meaning
     ingest      what a caller says → stored and indexed
@@ -40,6 +42,8 @@ agentmem: a memory for AI agents that is one SQLite file and one import.
     relating    the verbs about entities and what leads from one to another
     recalling   the verbs that find, and make of it what an agent sees
     defining    the verbs about kinds of record
+    holding     the verbs about core blocks
+    calling     the tools by which a model edits its own memory
     memory      Memory: the verbs
     aio         AsyncMemory
     doors/      ways in: the command line
@@ -48,13 +52,15 @@ Imports go down this list, never up.
 """
 
 from .aio import AsyncMemory
-from .errors import AgentmemError, ImportFormatError, ModelError, NotFoundError, OpenError, StorageError
+from .errors import AgentmemError, BlockError, ImportFormatError, ModelError, NotFoundError, OpenError, StorageError
 from .memory import Memory
-from .records import Context, Entity, Erasure, Fact, Hit, ImportReport, Kind, Line, Record, Related, Stats
+from .records import Block, Context, Entity, Erasure, Fact, Hit, ImportReport, Kind, Line, Record, Related, Stats
 
 __all__ = [
     "AgentmemError",
     "AsyncMemory",
+    "Block",
+    "BlockError",
     "Context",
     "Entity",
     "Erasure",

@@ -10,27 +10,50 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Coroutine
 from types import TracebackType
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 
+from .holding import Blocks
 from .memory import Memory
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Awaited(Generic[T_co]):
+    """Something whose verbs run on a thread."""
+
+    def __init__(self, plain: T_co) -> None:
+        self._plain = plain
 
 
 def _awaitable(
-    verb: Callable[Concatenate[Memory, P], R],
-) -> Callable[Concatenate[AsyncMemory, P], Coroutine[Any, Any, R]]:
+    verb: Callable[Concatenate[T, P], R],
+) -> Callable[Concatenate[Awaited[T], P], Coroutine[Any, Any, R]]:
     @functools.wraps(verb)
-    async def method(self: AsyncMemory, /, *args: P.args, **kwargs: P.kwargs) -> R:
+    async def method(self: Awaited[T], /, *args: P.args, **kwargs: P.kwargs) -> R:
         import asyncio  # 0.05 s, spent already by whoever awaits this
 
-        return await asyncio.to_thread(verb, self._memory, *args, **kwargs)
+        return await asyncio.to_thread(verb, self._plain, *args, **kwargs)
 
     return method
 
 
-class AsyncMemory:
+class AsyncBlocks(Awaited[Blocks]):
+    """The core blocks of a memory, awaited.  Arguments, results and errors are those of `Blocks`."""
+
+    set = _awaitable(Blocks.set)
+    append = _awaitable(Blocks.append)
+    replace = _awaitable(Blocks.replace)
+    get = _awaitable(Blocks.get)
+    list = _awaitable(Blocks.list)
+    history = _awaitable(Blocks.history)
+    restore = _awaitable(Blocks.restore)
+    delete = _awaitable(Blocks.delete)
+
+
+class AsyncMemory(Awaited[Memory]):
     """
     One memory in one SQLite file, awaited.  Arguments, results and errors are those of `Memory`.
 
@@ -39,7 +62,7 @@ class AsyncMemory:
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._memory = Memory(*args, **kwargs)
+        super().__init__(Memory(*args, **kwargs))
 
     remember = _awaitable(Memory.remember)
     remember_many = _awaitable(Memory.remember_many)
@@ -62,11 +85,18 @@ class AsyncMemory:
     split_entities = _awaitable(Memory.split_entities)
     define = _awaitable(Memory.define)
     kinds = _awaitable(Memory.kinds)
+    tools = _awaitable(Memory.tools)
+    call = _awaitable(Memory.call)
     stats = _awaitable(Memory.stats)
     verify = _awaitable(Memory.verify)
     rebuild = _awaitable(Memory.rebuild)
     compact = _awaitable(Memory.compact)
     close = _awaitable(Memory.close)
+
+    @property
+    def blocks(self) -> AsyncBlocks:
+        """The core blocks: small labelled texts that an agent always has in view, see `Blocks`."""
+        return AsyncBlocks(self._plain.blocks)
 
     async def __aenter__(self) -> Self:
         return self
@@ -77,4 +107,4 @@ class AsyncMemory:
         await self.close()
 
     def __repr__(self) -> str:
-        return f"Async{self._memory!r}"
+        return f"Async{self._plain!r}"

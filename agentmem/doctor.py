@@ -30,6 +30,7 @@ CHECKS = {
         where t.signs is not vec_quantize_binary(vec_int8(v.vector))""",
     "vectors are zero; run rebuild": "vectors where vector = zeroblob(384)",
     "forgotten records are still here": "records where uid in (select uid from tombstones)",
+    "versions of erased blocks are still here": "blocks where block in (select uid from tombstones)",
     "records hold both now and no longer": "records where status = 'active' and valid_to is not null",
     "records replace one that is neither here nor forgotten": """records where supersedes is not null
         and supersedes not in (select uid from records) and supersedes not in (select uid from tombstones)""",

@@ -4,7 +4,8 @@ Everything that agentmem raises on purpose.
     AgentmemError
     ├── OpenError          the file cannot be opened: not ours, too new, a folder, read-only
     ├── StorageError       SQLite refused a write or read: full disk, damage, locked too long
-    ├── NotFoundError      no record with that id in this scope
+    ├── NotFoundError      no record with that id, or block with that label, in this scope
+    ├── BlockError         a core block takes no such change: it is full, or read-only
     ├── ModelError         the encoder's file is missing, damaged, or not the one the file was made with
     └── ImportFormatError  a file to import is not what it claims to be; the message names the place
 
@@ -26,7 +27,11 @@ class StorageError(AgentmemError):
 
 
 class NotFoundError(AgentmemError):
-    """There is no such record for this scope."""
+    """There is no such record or block for this scope."""
+
+
+class BlockError(AgentmemError):
+    """A core block is full, or read-only; it is as it was."""
 
 
 class ModelError(AgentmemError):

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from . import erase, ingest, kinds, scope, store
+from .calling import Calling
 from .defining import Defining
 from .recalling import Recalling
 from .records import Erasure, ImportReport, Instant, Record
@@ -21,7 +22,7 @@ from .scope import Scope
 Records = list[Record]  # in the class below, `list` is a verb
 
 
-class Memory(Recalling, Defining):
+class Memory(Recalling, Defining, Calling):
     """
     One memory in one SQLite file; safe to share between threads.
 
@@ -256,7 +257,7 @@ class Memory(Recalling, Defining):
         Args:
             id: one record; or else at least one of the following, which must all hold:
             where: a filter over metadata, as for `list`: it takes what holds now, with its earlier versions.
-            user, agent, session: everything of these.
+            user, agent, session: everything of these; without `where`, their core blocks too.
 
         Raises:
             NotFoundError: there is no record *id* for this user.
@@ -275,7 +276,8 @@ class Memory(Recalling, Defining):
                 "forget takes an id, where=…, user=…, agent=… or session=…; alone it would erase everything"
             )
         wanted = scope.within(self._default.narrowed(user, agent, session), where=where, active=where is not None)
-        return erase.forget(self._db, id, wanted, own, now=self._now())
+        whole = own.scope if id is None and where is None else None
+        return erase.forget(self._db, id, wanted, own, now=self._now(), whole=whole)
 
     # -- reading ------------------------------------------------------------------------------------------------
 

@@ -12,12 +12,13 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush, merge
+from itertools import groupby
 from types import MappingProxyType
 
 from . import templates
 from .passages import sentences, stems
 from .predicates import single
-from .records import Context, Hit, Line, Record
+from .records import Block, Context, Hit, Line, Record
 from .stated import Known, Stated, day, stated
 from .templates import Template, name, plain
 
@@ -84,7 +85,7 @@ def pack(
     known: Known | None = None,
     past: Mapping[str, str] = MappingProxyType({}),
     asked: Mapping[str, str] = MappingProxyType({}),
-    core: Sequence[Line] = (),
+    blocks: Sequence[Block] = (),
     recent: Sequence[Record] = (),
 ) -> Context:
     """
@@ -94,12 +95,12 @@ def pack(
         hits: best first.
         past: what is past in a record, by its id.
         asked: the question that a record answers, by the record's id.
-        core: what stands before everything else.
+        blocks: what stands before everything else.
         recent: turns that stand whole, oldest first.
     """
     sought = list(_sought(hits, stems(query)))
     queues = {
-        "core": iter([Piece(line, _cost(line.text)) for line in core]),
+        "core": _core(blocks),
         "recent": iter([Piece(_quoted(each, "recent", past), HEAD + _cost(each.text)) for each in reversed(recent)]),
         "found": merge(_facts(sought, known or Known()), _said(sought, past, asked), key=lambda piece: piece.rank),
     }
@@ -116,6 +117,7 @@ def pack(
         tokens=count_tokens(text) if text else 0,
         hits=tuple(hit for hit in hits if hit.id in there),
         facts=tuple(dict.fromkeys(fact for piece in chosen if piece.fact and lines for fact in piece.fact.facts)),
+        blocks=tuple(block for block in blocks if any(_is_of(block, line) for line in lines)),
         lines=tuple(line for _, group in templates.sections(lines) for line in group),
     )
 
@@ -130,6 +132,18 @@ def _sought(hits: Sequence[Hit], query: frozenset[str]) -> Iterator[Sought]:
         spans = sentences(hit.text)
         shared = [len(query & stems(hit.text[begin:end])) for begin, end in spans]
         yield Sought(hit, score, spans, shared, max(shared, default=0))
+
+
+def _core(blocks: Sequence[Block]) -> Iterator[Piece]:
+    """Yield the blocks line by line, so that one too large for a budget stands there as far as it goes."""
+    for block in blocks:
+        for text in map(plain, block.text.splitlines()):
+            if text:
+                yield Piece(Line("core", text, speaker=name(block.label)), _cost(text) + 2)
+
+
+def _is_of(block: Block, line: Line) -> bool:
+    return line.section == "core" and line.speaker == name(block.label)
 
 
 def _facts(sought: Sequence[Sought], known: Known) -> list[Piece]:
@@ -268,7 +282,14 @@ def _lines(pieces: Sequence[Piece]) -> list[Line]:
     said = [_excerpt(some) for some in places.values()]
     said = [*said[::2], *said[1::2][::-1]]
     recent = [line for line in others if line.section == "recent"]
-    return [*(line for line in others if line.section != "recent"), *said, *recent[::-1]]
+    rest = [line for line in others if line.section not in ("recent", "core")]
+    return [*_blocks(line for line in others if line.section == "core"), *rest, *said, *recent[::-1]]
+
+
+def _blocks(lines: Iterable[Line]) -> Iterator[Line]:
+    """Yield one line a core block, of all of *lines* that it has."""
+    for label, some in groupby(lines, key=lambda line: line.speaker):
+        yield Line("core", "\n".join(line.text for line in some), speaker=label)
 
 
 def _excerpt(pieces: Sequence[Piece]) -> Line:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from . import pack, scope, store, templates
+from . import blocks, pack, scope, store, templates
 from .passages import sentences, stems
 from .records import Context, Hit, Instant, Record, Strategy, instant
 from .relating import Relating
@@ -111,8 +111,8 @@ class Recalling(Relating):
         """
         Recall, and put what was found into a block of text for a prompt.
 
-        Facts stand first, then sentences of records; what is trusted below 0.5 stands apart, marked as such.  A larger
-        budget keeps everything that a smaller one had.
+        Core blocks stand first, then facts, then sentences of records; what is trusted below 0.5 stands apart, marked
+        as such.  A larger budget keeps everything that a smaller one had.
 
         Args:
             budget_tokens: the text takes at most this many tokens.
@@ -141,8 +141,10 @@ class Recalling(Relating):
         )  # fmt: skip
         hits = [hit for hit in hits if hit.id not in known][:k]
         filtered = not (kinds is None and where is None and since is None and until is None)
+        with self._db.read() as connection:
+            held = list(blocks.in_view(connection, whose).values())
         return pack.pack(
-            hits, query=query, budget_tokens=budget_tokens, template=shape, recent=last,
+            hits, query=query, blocks=held, budget_tokens=budget_tokens, template=shape, recent=last,
             count_tokens=count_tokens or self._encoder().count_tokens, asked=self._asked_before(hits, whose),
             **({} if filtered else self._known_behind(query, hits, whose, known, as_of=as_of, min_trust=min_trust)),
         )  # fmt: skip

@@ -163,6 +163,22 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Block:
+    """A piece of text that an agent always has in view, in one of its versions."""
+
+    label: str  # "user", "persona", "project" …
+    text: str
+    description: str  # what belongs in it, for the model; "" where nobody said
+    limit: int  # characters that it may hold
+    read_only: bool  # appending and replacing are refused
+    version: int  # from 1 on
+    user: str  # "" is the default user
+    agent: str | None  # None: shared by all of the user's agents
+    session: str | None  # None: shared by all conversations
+    updated_at: datetime  # when this version was written
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """A block of text for a prompt, and what it was made of."""
 
@@ -170,6 +186,7 @@ class Context:
     tokens: int  # of text, as `count_tokens` has them
     hits: tuple[Hit, ...]  # those in the text, best first
     facts: tuple[Fact, ...] = ()  # those in the text
+    blocks: tuple[Block, ...] = ()  # those in the text, whole or cut
     lines: tuple[Line, ...] = ()  # of the text, in its order
 
     def __str__(self) -> str:
@@ -182,6 +199,7 @@ class Erasure:
 
     ids: tuple[str, ...]  # the forgotten records, earlier versions included
     log_truncated: bool  # True: the write-ahead log was emptied too; False: a reader kept it open
+    blocks: tuple[str, ...] = ()  # labels of the core blocks that went with their versions
 
     @property
     def count(self) -> int:

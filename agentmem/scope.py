@@ -53,6 +53,19 @@ class Scope:
         bindings |= {name: value for name in ("agent", "session") if (value := getattr(self, name))}
         return Predicate(" and ".join(f"{name} = :{name}" for name in bindings), bindings)
 
+    @property
+    def exactly(self) -> Predicate:
+        """The rows of just this user, agent and session."""
+        return Predicate(
+            "user = :user and agent = :agent and session = :session",
+            {"user": self.user, "agent": self.agent, "session": self.session},
+        )
+
+    @property
+    def shares(self) -> Predicate:
+        """The rows that this scope has in view: its own, and those of the user that name no agent or no session."""
+        return Predicate("user = :user and agent in ('', :agent) and session in ('', :session)", self.exactly.bindings)
+
 
 @dataclass(frozen=True, slots=True)
 class Predicate:

@@ -242,6 +242,14 @@ def delete(connection: Connection, uids: Sequence[str], *, now: int, stamp: Stam
     connection.execute("delete from scopes where not exists (select 1 from records where scope = scopes.id)")
 
 
+def bury(connection: Connection, uids: Iterable[str], *, now: int, stamp: Stamp) -> None:
+    """Leave tombstones of what is no record and has no words that could come in again: blocks."""
+    connection.executemany(
+        """insert or ignore into tombstones (uid, content_hash, forgotten_at, hlc, device) values (?, x'', ?, ?, ?)""",
+        [(uid, now, stamp.hlc, stamp.device) for uid in uids],
+    )
+
+
 def counts(connection: Connection, own: Predicate) -> dict[str, dict[str, int]]:
     """Count what *own* sees: {"status": …, "kind": …, "speaker": …} → value → how many; the last two active only."""
     found: dict[str, dict[str, int]] = {}

@@ -12,7 +12,6 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
-from xml.sax.saxutils import escape, quoteattr
 
 from .records import Line
 
@@ -79,7 +78,7 @@ def markdown(lines: Sequence[Line]) -> str:
 
 def xml(lines: Sequence[Line]) -> str:
     """XML: an element a section, in it an element a line with date, speaker and source as attributes."""
-    parts = [f"<memory note={quoteattr(NOTE)}>"]
+    parts = [f'<memory note="{NOTE}">']
     for section, group in sections(lines):
         parts += [f"<{section}>", *(_element(line) for line in group), f"</{section}>"]
     return "\n".join([*parts, "</memory>"])
@@ -123,6 +122,12 @@ def _bullet(line: Line, *, bold: str = "", words: Callable[[str], str] = str) ->
 
 def _element(line: Line) -> str:
     fields = _fields(line)
-    words = escape(fields.pop("text"))
+    words = _escaped(fields.pop("text"))
     tag = "record" if line.id else "line"
-    return f"<{tag}{''.join(f' {key}={quoteattr(value)}' for key, value in fields.items() if value)}>{words}</{tag}>"
+    about = "".join(f' {key}="{_escaped(value)}"' for key, value in fields.items() if value)
+    return f"<{tag}{about}>{words}</{tag}>"
+
+
+def _escaped(text: str) -> str:
+    """Return *text* for XML, in an attribute too; `xml.sax.saxutils` imports a web client, 0.05 s."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")

@@ -14,13 +14,13 @@ BANDS = [
     "phrases marks candidates passages templates",
     "scope times stated",
     "traits draft encoder db rank pack exports extract",
-    "store search fulltext roster lexical claims fields asking",
-    "facts kinds",
+    "store search fulltext roster lexical claims fields asking blocks",
+    "facts kinds tools",
     "index ingest erase transfer doctor",
     "recall",
     "opened",
-    "knowing defining",
-    "relating",
+    "knowing defining holding",
+    "relating calling",
     "recalling",
     "memory",
     "aio",
@@ -44,6 +44,7 @@ TABLE_OWNER = {
     "times": "search",
     "claims": "claims",
     "kinds": "kinds",
+    "blocks": "blocks",
     "keys": "kinds",
 }
 WRITE = re.compile(r"\b(?:insert (?:or \w+ )?into|update|delete from)\s+(\w+)", re.IGNORECASE)
@@ -100,7 +101,7 @@ def test_each_table_is_written_by_its_owner_only(path):
 
 
 def test_the_table_owners_name_every_table():
-    schema = (ROOT / "migrations" / "0001_base.sql").read_text("utf-8")
+    schema = "".join(path.read_text("utf-8") for path in (ROOT / "migrations").glob("*.sql"))
     assert set(re.findall(r"create (?:virtual )?table (\w+)", schema)) == set(TABLE_OWNER)
 
 

@@ -123,8 +123,8 @@ def test_commands_stand_in_the_order_in_which_one_meets_them() -> None:
     text = out("--help")
     names = re.findall(r"^  (\w+)  ", text[text.index("Commands:") :], re.MULTILINE)
     assert names == ["demo", "import", "remember", "recall", "context", "list", "show", "history", "revise", "forget",
-                     "facts", "about", "timeline", "neighbours", "conflicts", "correct", "kinds", "stats",
-                     "doctor"]  # fmt: skip
+                     "facts", "about", "timeline", "neighbours", "conflicts", "correct", "blocks", "kinds",
+                     "stats", "doctor"]  # fmt: skip
 
 
 def test_version() -> None:
@@ -556,6 +556,78 @@ def test_a_terminal_gets_stored_text_as_data(db: str) -> None:
 )
 def test_clean_takes_out_what_a_terminal_obeys(given: str, kept: str) -> None:
     assert show.clean(given) == kept
+
+
+# -- core blocks ----------------------------------------------------------------------------------------------------
+
+
+def test_blocks_are_set_edited_shown_and_restored(db: str) -> None:
+    whole = "user: version {}, {} of 50 characters\n"
+    assert out("--db", db, "blocks", "set", "user", "Ana in Porto", "--limit", "50") == whole.format(1, 12)
+    assert out("--db", db, "blocks", "append", "user", "short answers") == whole.format(2, 26)
+    assert out("--db", db, "blocks", "replace", "user", "Porto", "Oslo") == whole.format(3, 25)
+    assert out("--db", db, "blocks", "show", "user") == "Ana in Oslo\nshort answers\n"
+    assert out("--db", db, "blocks", "restore", "user", "1") == whole.format(4, 12)
+    lines = out("--db", db, "blocks", "history", "user").splitlines()
+    assert [line.split("\t")[::2] for line in lines] == [
+        ["1", "Ana in Porto"], ["2", "Ana in Porto short answers"], ["3", "Ana in Oslo short answers"],
+        ["4", "Ana in Porto"],
+    ]  # fmt: skip
+    assert out("--db", db, "blocks") == "user\tAna in Porto\t12\t\tall agents\n"
+    assert data("--db", db, "blocks", "show", "user")["version"] == 4
+
+
+def test_a_block_is_read_from_standard_input_and_may_be_read_only(db: str) -> None:
+    out("--db", db, "blocks", "set", "rules", "-", "--read-only", input="be kind\nbe brief\n")
+    assert out("--db", db, "blocks", "show", "rules") == "be kind\nbe brief\n"
+    refused = run("--db", db, "blocks", "append", "rules", "x")
+    assert refused.exit_code == 1 and refused.stderr.startswith("Error: the block 'rules' is read-only")
+    assert out("--db", db, "blocks", "set", "rules", "x", "--writable").startswith("rules: version 2")
+
+
+def test_blocks_are_listed_of_all_agents_or_as_one_has_them_in_view(db: str) -> None:
+    out("--db", db, "blocks", "set", "user", "shared")
+    out("--db", db, "blocks", "set", "user", "the coder's", "--agent", "coder")
+    out("--db", db, "blocks", "set", "user", "monday's", "--agent", "cook", "--session", "monday")
+    out("--db", db, "--user", "ben", "blocks", "set", "user", "Ben")
+    assert [line.split("\t")[1::3] for line in out("--db", db, "blocks").splitlines()] == [
+        ["monday's", "cook in monday"], ["the coder's", "coder"], ["shared", "all agents"],
+    ]  # fmt: skip
+    assert out("--db", db, "blocks", "--agent", "coder").split("\t")[1] == "the coder's"
+    assert out("--db", db, "blocks", "show", "user", "--agent", "cook") == "shared\n"
+    assert "put the options behind 'show'" in run("--db", db, "blocks", "--agent", "coder", "show", "user").stderr
+    assert [block["text"] for block in data("blocks", "--db", db, "--user", "ben")] == ["Ben"]
+    assert out("blocks", "--db", db, "--user", "ben", "show", "user") == "Ben\n"
+
+
+def test_a_block_is_deleted_after_asking(db: str) -> None:
+    out("--db", db, "blocks", "set", "user", "zqvkxwjm")
+    refused = run("--db", db, "blocks", "delete", "user")
+    assert refused.exit_code == 1 and "zqvkxwjm" in refused.stderr and "add --yes" in refused.stderr
+    assert out("--db", db, "blocks", "delete", "user", "--yes") == "Erased 1 core block.\n"
+    assert b"zqvkxwjm" not in Path(db).read_bytes()
+    gone = run("--db", db, "blocks", "show", "user")
+    assert gone.exit_code == 1 and "no block 'user' in view; there are: none" in gone.stderr
+
+
+def test_forgetting_everything_says_that_blocks_go_too(db: str) -> None:
+    remember(db, "x")
+    out("--db", db, "blocks", "set", "user", "a")
+    out("--db", db, "blocks", "set", "rules", "b", "--agent", "coder")
+    assert "2 core blocks to erase, with earlier versions: rules, user" in run("--db", db, "forget", "--all").stderr
+    assert out("--db", db, "forget", "--all", "--yes") == "Erased 1 record and 2 core blocks.\n"
+    assert "No blocks." in run("--db", db, "blocks").stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX")
+@pytest.mark.parametrize("width", [40, 100])
+def test_tables_of_blocks_keep_within_the_terminal_and_obey_no_text(db: str, width: int) -> None:
+    out("--db", db, "blocks", "set", "a label as long as it may be", NASTY * 5)
+    for args in (["blocks"], ["blocks", "history", "a label as long as it may be"]):
+        text = on_terminal("--db", db, *args, width=width)[1]
+        lines = without_style(text).splitlines()
+        assert lines and max(len(line) for line in lines) <= width
+        assert "\x1b]0;" not in text and ":smile:" in text
 
 
 # -- on a terminal and in a pipe ------------------------------------------------------------------------------------

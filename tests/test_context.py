@@ -87,3 +87,52 @@ def test_what_is_over_brings_nothing(mem: Memory) -> None:
     mem.correct("works on", "Heron", subject="Mel", at="2025-02-01")
     mem.correct("works on", "Heron", subject="Mel", holds=False, at="2025-03-01")
     assert "Python" not in mem.context("Which language for Heron?", k=1).text.split("Said:")[0]
+
+
+def test_core_blocks_stand_before_everything_else(mem: Memory) -> None:
+    told(mem, "I live in Porto.")
+    mem.blocks.set("persona", "Patient.\nBrief.")
+    mem.blocks.set("project", "Ship agentmem.", agent="coder")
+    context = mem.context("Where does Ana live?")
+    assert context.text.splitlines()[2:5] == ["Always in view:", "- persona: Patient.", "  Brief."]
+    assert [block.label for block in context.blocks] == ["persona"]
+    assert "Ship agentmem." in mem.context("Where does Ana live?", agent="coder").text
+
+
+def test_a_block_too_large_for_the_budget_leaves_room_for_what_was_found(mem: Memory) -> None:
+    told(mem, "I live in Porto.")
+    mem.blocks.set("persona", "\n".join(f"Line number {n} of who I am." for n in range(60)))
+    context = mem.context("Where does Ana live?", budget_tokens=120)
+    assert "Porto" in context.text and "Line number 0" in context.text and context.tokens <= 120
+
+
+def test_what_the_prompt_holds_already_is_not_said_again(mem: Memory) -> None:
+    told(mem, "I live in Porto.", "The boiler in Porto is broken.")
+    first = mem.list()[-1]
+    text = mem.context("What about Porto?", exclude=[first]).text
+    assert "boiler" in text and "live" not in text
+    assert text == mem.context("What about Porto?", exclude=[first.id]).text
+
+
+def test_the_last_turns_of_a_session_stand_whole(mem: Memory) -> None:
+    turns = ("One.", "Two.", "Three.")
+    mem.observe([{"role": "user", "content": text, "at": "2025-05-05"} for text in turns], session="s")
+    lines = mem.context("Anything?", session="s", recent=2).text.splitlines()
+    assert lines[-4:-1] == ["Said just before:", "- [2025-05-05] user: Two.", "- [2025-05-05] user: Three."]
+    with pytest.raises(ValueError, match="session"):
+        mem.context("Anything?", recent=2)
+
+
+def test_tokens_are_counted_by_the_callers_tokenizer(mem: Memory) -> None:
+    told(mem, "I live in Porto.", "We've moved to Oslo!")
+    context = mem.context("Where does Ana live?", budget_tokens=200, count_tokens=len)
+    assert context.tokens == len(context.text) <= 200
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"template": "yaml"}, {"template": 5}, {"count_tokens": 5}, {"exclude": "id"}, {"exclude": [5]}, {"recent": -1}],
+)
+def test_a_wrong_argument_is_named(mem: Memory, wrong: dict[str, object]) -> None:
+    with pytest.raises((TypeError, ValueError), match=next(iter(wrong))):
+        mem.context("Where?", **wrong)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The README does what it says: every block in it is run."""
+"""The README and the pages in docs/ do what they say: every block in them is run."""
 
 import json
 import os
@@ -13,8 +13,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
-BLOCKS = re.findall(r"(<!-- set-up -->\n)?```(\w+)\n(.*?)```(?:\n\n```text\n(.*?)```)?", README, re.S)
-PYTHON = [(code, printed) for _, language, code, printed in BLOCKS if language == "python"]
+FENCED = re.compile(r"(<!-- set-up -->\n)?```(\w+)\n(.*?)```(?:\n\n```text\n(.*?)```)?", re.S)
+BLOCKS = FENCED.findall(README)
+PAGES = sorted((ROOT / "docs").glob("*.md"))
 SHELL = [line for set_up, language, code, _ in BLOCKS if language == "sh" and not set_up for line in code.splitlines()]
 EXPORT = ROOT / "tests" / "exports" / "chatgpt.json"
 
@@ -24,13 +25,16 @@ def test_every_block_is_of_a_kind_that_is_run():
     assert README.count("```") == 2 * len(BLOCKS) + 2 * sum(bool(printed) for *_, printed in BLOCKS)
 
 
-def test_the_python_blocks_print_what_they_show(tmp_path):
-    story = "\n".join(f"{code}\nprint('====')" for code, _ in PYTHON)
+@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda page: page.stem)
+def test_the_python_blocks_print_what_they_show(page, tmp_path):
+    blocks = FENCED.findall(page.read_text("utf-8"))
+    python = [(code, printed) for _, language, code, printed in blocks if language == "python"]
+    story = "\n".join(f"{code}\nprint('====')" for code, _ in python)
     done = subprocess.run(
         [sys.executable, "-X", "utf8", "-c", story], capture_output=True, text=True, cwd=tmp_path, env=environment()
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split("====\n")[:-1] == [printed for _, printed in PYTHON]
+    assert done.stdout.split("====\n")[:-1] == [printed for _, printed in python]
 
 
 def test_the_commands_run(tmp_path):
@@ -54,9 +58,10 @@ def test_the_set_up_block_has_the_two_commands_that_ci_runs():
     assert 'bash -c "$(command_of 1)"' in ci and 'bash -c "$(command_of 2)"' in ci
 
 
-def test_the_links_lead_to_files():
-    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda page: page.stem)
+def test_the_links_lead_to_files(page):
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text("utf-8")):
+        assert (page.parent / target).exists(), target
 
 
 @pytest.mark.parametrize("command", sorted(set(re.findall(r"`(python -m bench [^`]+)`", README))))

@@ -11,7 +11,8 @@ from agentmem import AsyncMemory, Memory
 
 VERBS = (
     "remember remember_many observe load recall context revise forget get list history stats verify rebuild compact "
-    "close facts conflicts correct confirm entity neighbours merge_entities split_entities define kinds"
+    "close facts conflicts correct confirm entity neighbours merge_entities split_entities define kinds "
+    "tools call"
 )
 HEAVY = {"onnxruntime", "tokenizers", "numpy", "sqlite_vec", "click", "rich"}
 
@@ -56,7 +57,7 @@ def test_options_are_keyword_only():
             for p in inspect.signature(getattr(Memory, verb)).parameters.values()
             if p.kind == p.POSITIONAL_OR_KEYWORD
         ]
-        subjects = {"text", "items", "messages", "path", "id", "query", "progress"}
+        subjects = {"text", "items", "messages", "path", "id", "query", "progress", "format", "arguments"}
         facts = {"subject", "predicate", "object", "fact", "name", "other"}
         assert set(positional) <= {"self", *subjects, *facts, "kind", "schema"}, verb
 

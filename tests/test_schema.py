@@ -13,10 +13,10 @@ import pytest
 import agentmem
 from agentmem import Memory, OpenError
 
-MIGRATION = Path(agentmem.__file__).parent / "migrations" / "0001_base.sql"
+MIGRATIONS = sorted((Path(agentmem.__file__).parent / "migrations").glob("*.sql"))
 TABLES = {
     "meta", "devices", "scopes", "records", "tombstones", "vectors", "token_codes", "traits", "times", "records_fts",
-    "records_folded", "claims", "kinds", "keys",
+    "records_folded", "claims", "kinds", "keys", "blocks",
 }  # fmt: skip
 CONSTRAINTS = ("unique (", "primary key (")  # of a whole table: no column, no comment
 
@@ -38,7 +38,7 @@ def path(tmp_path):
 
 
 def test_every_table_and_column_has_a_comment():
-    sql = MIGRATION.read_text("utf-8")
+    sql = "".join(path.read_text("utf-8") for path in MIGRATIONS)
     for name, body in re.findall(r"create (?:virtual )?(?:table|view) (\w+)(.*?)^(?:\)|order)", sql, re.S | re.M):
         first, *lines = body.splitlines()
         assert "--" in first, f"{name} has no comment"
@@ -56,7 +56,7 @@ def test_comments_survive_in_the_file(path):
 def test_the_file_carries_its_own_application_id_and_version(path):
     connection = sqlite3.connect(path)
     assert connection.execute("pragma application_id").fetchone()[0] == 0x61676D31
-    assert connection.execute("pragma user_version").fetchone()[0] == 1
+    assert connection.execute("pragma user_version").fetchone()[0] == len(MIGRATIONS)
 
 
 def test_the_stdlib_reads_every_table_without_any_extension(path):

@@ -18,10 +18,11 @@ import click
 
 from agentmem import Context, Erasure, Hit, ImportFormatError, Kind, Memory, Record, Stats
 
-from . import knowing, show
+from . import blocks, knowing, show
 from .frame import (
     INTERRUPTED,
     Failure,
+    confirm,
     everything,
     exit_with,
     find,
@@ -261,7 +262,7 @@ def forget(memory: Memory, id: str | None, whole: bool, yes: bool, **wanted: Any
     Erase records for good, with all their versions.
 
     They go down to the bytes, in the indexes too.  Shows what would go, and asks.
-    --session and --where together erase what fits both.
+    --session and --where together erase what fits both.  --all, or --session alone, take core blocks too.
 
     \b
     Examples:
@@ -274,10 +275,9 @@ def forget(memory: Memory, id: str | None, whole: bool, yes: bool, **wanted: Any
         raise click.UsageError("give an ID, or --session or --where, or --all")
     uid = None if id is None else find(memory, id)
     if not yes:
-        show.doomed(memory.history(uid) if uid else list(everything(memory, **named)))
-        if not sys.stdin.isatty():
-            raise Failure("nothing was erased, as nobody is here to ask; add --yes")
-        click.confirm("Erase for good?", abort=True, err=True)
+        held = [] if uid or "where" in named else memory.blocks.list(everywhere=True, **named)
+        show.doomed(memory.history(uid) if uid else list(everything(memory, **named)), held)
+        confirm("Erase for good?")
     if whole:
         named["user"] = given(click.get_current_context(), "user") or ""
     return memory.forget(uid, **named)
@@ -334,7 +334,7 @@ def doctor(memory: Memory, rebuild: bool, compact: bool) -> dict[str, object]:
 COMMANDS = (
     demo, import_, remember, recall, context, list_, show_, history, revise, forget,
     knowing.facts, knowing.about, knowing.timeline, knowing.neighbours, knowing.conflicts, knowing.correct,
-    kinds, stats, doctor,
+    blocks.blocks, kinds, stats, doctor,
 )  # fmt: skip
 for each in COMMANDS:
     main.add_command(each)

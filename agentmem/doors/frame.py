@@ -32,11 +32,24 @@ class Failure(click.ClickException):
         show.note(f"Error: {self.message}", error=True)
 
 
-class Door(click.Group):
-    """Keeps the commands in their order, and turns what agentmem raises into a Failure."""
+class InOrder(click.Group):
+    """Keeps its commands in their order."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
+
+    def verb(self, shown: Callable[[Any], None]) -> Callable[[Callable[..., Any]], click.Command]:
+        """Make a command as `verb` does, and take it in."""
+
+        def decorate(function: Callable[..., Any]) -> click.Command:
+            self.add_command(made := verb(shown)(function))
+            return made
+
+        return decorate
+
+
+class Door(InOrder):
+    """Turns what agentmem raises into a Failure."""
 
     def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> click.Context:
         return super().make_context("agentmem", args, *rest, **extra)  # also where python -m runs it
@@ -149,9 +162,31 @@ def verb(shown: Callable[[Any], None]) -> Callable[[Callable[..., Any]], click.C
     return decorate
 
 
+def group(alone: click.Command) -> InOrder:
+    """Make a group of a command, which does what the command did where none of the group's is named."""
+
+    @click.pass_context
+    def run(ctx: click.Context, /, **arguments: Any) -> None:
+        if ctx.invoked_subcommand is None:
+            ctx.invoke(alone.callback, **arguments)  # type: ignore[arg-type]
+        elif any(value for name, value in arguments.items() if name not in ("db", "user", "as_json")):
+            raise click.UsageError(f"put the options behind {ctx.invoked_subcommand!r}, which takes its own")
+
+    return InOrder(alone.name, callback=run, params=alone.params, help=alone.help, invoke_without_command=True)
+
+
 def given(ctx: click.Context, name: str) -> Any:
     """Return the option *name* as it stands after the command, or else before it."""
-    return ctx.params[name] or ctx.find_root().params[name]
+    while not ctx.params.get(name) and ctx.parent is not None:
+        ctx = ctx.parent
+    return ctx.params[name]
+
+
+def confirm(question: str) -> None:
+    """Ask before something is erased; without a person to ask, or a yes, nothing is."""
+    if not sys.stdin.isatty():
+        raise Failure("nothing was erased, as nobody is here to ask; add --yes")
+    click.confirm(question, abort=True, err=True)
 
 
 def exit_with(code: int) -> None:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agentmem import Context, Erasure, Hit, ImportReport, Kind, Record, Stats
+from agentmem import Block, Context, Erasure, Hit, ImportReport, Kind, Record, Stats
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -354,8 +354,11 @@ def imported(reports: Sequence[Mapping[str, Any]]) -> None:
         table(done, columns)
 
 
-def doomed(found: Sequence[Record]) -> None:
+def doomed(found: Sequence[Record], blocks: Sequence[Block] = ()) -> None:
     """Say on stderr what is about to be erased."""
+    if blocks:
+        labels = ", ".join(flat(block.label) for block in blocks[:MOST]) + (", …" if len(blocks) > MOST else "")
+        note(f"{plural(len(blocks), 'core block')} to erase, with earlier versions: {labels}")
     note(f"{plural(len(found), 'record')} to erase, with earlier versions:")
     for record in found[:PREVIEW]:
         note(f"  {day(record.occurred_at)}  {flat(record.speaker or record.role)}: {cut(record.text, 70)}")
@@ -365,7 +368,9 @@ def doomed(found: Sequence[Record]) -> None:
 
 def erased(erasure: Erasure) -> None:
     """Print how much went."""
-    click.echo(f"Erased {plural(erasure.count, 'record')}.")
+    counts = [plural(erasure.count, "record")] if erasure.ids or not erasure.blocks else []
+    counts += [plural(len(erasure.blocks), "core block")] if erasure.blocks else []
+    click.echo(f"Erased {' and '.join(counts)}.")
     if not erasure.log_truncated:
         note("Another program is reading: what was erased stays in the -wal file until it is done.")
 
