@@ -44,6 +44,7 @@ agentmem: a memory for AI agents that is one SQLite file and one import.
     defining    the verbs about kinds of record
     holding     the verbs about core blocks
     calling     the tools by which a model edits its own memory
+    conversation  a window of fixed size on a conversation of any length
     memory      Memory: the verbs
     aio         AsyncMemory
     doors/      ways in: the command line

@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 
+from .conversation import Conversation
 from .holding import Blocks
 from .memory import Memory
 
@@ -51,6 +52,16 @@ class AsyncBlocks(Awaited[Blocks]):
     history = _awaitable(Blocks.history)
     restore = _awaitable(Blocks.restore)
     delete = _awaitable(Blocks.delete)
+
+
+class AsyncConversation(Awaited[Conversation]):
+    """A conversation, awaited.  Arguments, results and errors are those of `Conversation`."""
+
+    add = _awaitable(Conversation.add)
+    reply = _awaitable(Conversation.reply)
+    turn = _awaitable(Conversation.turn)
+    messages = _awaitable(Conversation.messages)
+    tokens = _awaitable(Conversation.tokens)
 
 
 class AsyncMemory(Awaited[Memory]):
@@ -97,6 +108,12 @@ class AsyncMemory(Awaited[Memory]):
     def blocks(self) -> AsyncBlocks:
         """The core blocks: small labelled texts that an agent always has in view, see `Blocks`."""
         return AsyncBlocks(self._plain.blocks)
+
+    @functools.wraps(Memory.conversation)
+    async def conversation(self, *args: Any, **kwargs: Any) -> AsyncConversation:
+        import asyncio
+
+        return AsyncConversation(await asyncio.to_thread(self._plain.conversation, *args, **kwargs))
 
     async def __aenter__(self) -> Self:
         return self

@@ -4,7 +4,7 @@ Forget: records, their versions and all that was derived from them, down to the 
 
 from __future__ import annotations
 
-from . import blocks, claims, fulltext, kinds, search, store
+from . import blocks, claims, fulltext, kinds, search, store, summaries
 from .db import Connection, Database
 from .records import Block, Erasure
 from .scope import Predicate, Scope
@@ -33,6 +33,7 @@ def forget(
             search.unindex(connection, rows)
             claims.unindex(connection, [row.id for row in rows])
             kinds.unindex(connection, [row.id for row in rows])
+            summaries.unindex(connection, [row.id for row in rows])
             store.delete(connection, uids, now=now, stamp=stamp)
             fulltext.unindex(connection, rows, lambda: store.every_row(connection))
             db.mark_erased(connection, stamp)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import candidates, claims, fulltext, kinds, search, store
+from . import candidates, claims, fulltext, kinds, search, store, summaries
 from .candidates import Extract
 from .db import Connection, Database, Stamp
 from .draft import REMEMBER_FIELDS, Draft, draft, json_object, merged, read_message
@@ -211,6 +211,7 @@ def replace(db: Database, reader: Reader, old: Record, made: Draft, own: Predica
             raise ValueError(f"record {held.uid} has this key already; revise that one, or forget it first")
         stamp = claim(db, connection, reader.encoder)
         row = _put(connection, made, derived, now=now, stamp=stamp, instead_of=old.id)
+        summaries.unindex(connection, [row])
         return store.fetch(connection, [row])[row]
 
 

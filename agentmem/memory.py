@@ -14,10 +14,12 @@ from typing import Any
 
 from . import erase, ingest, kinds, scope, store
 from .calling import Calling
+from .conversation import Conversation
 from .defining import Defining
 from .recalling import Recalling
 from .records import Erasure, ImportReport, Instant, Record
 from .scope import Scope
+from .templates import Template
 
 Records = list[Record]  # in the class below, `list` is a verb
 
@@ -278,6 +280,36 @@ class Memory(Recalling, Defining, Calling):
         wanted = scope.within(self._default.narrowed(user, agent, session), where=where, active=where is not None)
         whole = own.scope if id is None and where is None else None
         return erase.forget(self._db, id, wanted, own, now=self._now(), whole=whole)
+
+    def conversation(
+        self,
+        session: str | None = None,
+        *,
+        window_tokens: int = 8_192,
+        memory_tokens: int | None = None,
+        system: str = "",
+        user: str | None = None,
+        agent: str | None = None,
+        count_tokens: Callable[[str], int] | None = None,
+        summarise: Callable[[list[dict[str, Any]]], str] | None = None,
+        template: str | Template = "text",
+    ) -> Conversation:
+        """
+        Return a conversation in a window of fixed size, new or going on: see `Conversation`.
+
+        Args:
+            session: names it.
+            window_tokens: what `messages` returns takes at most so many, 256 or more.
+            memory_tokens: so many of them, at most, are for what is remembered; default is a quarter.
+            system: your own instructions, which stand first.
+            count_tokens, template: as for `context`.
+            summarise: puts messages into few words, say by a model; default is taking their most telling sentences.
+        """
+        return Conversation(
+            self, self.observe, self._default.narrowed(user, agent, session), window_tokens=window_tokens,
+            memory_tokens=memory_tokens, system=system, count_tokens=count_tokens, summarise=summarise,
+            template=template,
+        )  # fmt: skip
 
     # -- reading ------------------------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from .records import Block, Context, Hit, Line, Record
 from .stated import Known, Stated, day, stated
 from .templates import Template, name, plain
 
-SHARES = {"core": 3.0, "recent": 2.0, "found": 5.0}  # of the text, where there is enough of each
+SHARES = {"core": 3.0, "recent": 2.0, "earlier": 2.0, "found": 5.0}  # of the text, where there is enough of each
 UNTRUSTED = 0.5  # what is trusted less stands apart
 CUT = 8  # tokens that a line must keep to be worth cutting
 HEAD = 11.0  # tokens that date and speaker take, about
@@ -87,6 +87,7 @@ def pack(
     asked: Mapping[str, str] = MappingProxyType({}),
     blocks: Sequence[Block] = (),
     recent: Sequence[Record] = (),
+    earlier: Sequence[Line] = (),
 ) -> Context:
     """
     Put as much as fits into a text of *budget_tokens*; nothing to say gives an empty text.
@@ -97,11 +98,13 @@ def pack(
         asked: the question that a record answers, by the record's id.
         blocks: what stands before everything else.
         recent: turns that stand whole, oldest first.
+        earlier: lines of what a conversation began with, oldest first.
     """
     sought = list(_sought(hits, stems(query)))
     queues = {
         "core": _core(blocks),
         "recent": iter([Piece(_quoted(each, "recent", past), HEAD + _cost(each.text)) for each in reversed(recent)]),
+        "earlier": iter([Piece(line, HEAD + _cost(line.text)) for line in reversed(earlier)]),
         "found": merge(_facts(sought, known or Known()), _said(sought, past, asked), key=lambda piece: piece.rank),
     }
     order = list(_folded(_shared_out(queues)))
@@ -221,6 +224,7 @@ def _folded(pieces: Iterable[Piece]) -> Iterator[Piece]:
             said |= {} if again else {id: said.get(id, frozenset()) | more}
             yield replace(piece, folded=again)
         else:
+            words.add(_flat(piece.line.text))
             yield piece
 
 
@@ -281,9 +285,10 @@ def _lines(pieces: Sequence[Piece]) -> list[Line]:
             places.setdefault(piece.hit.id, []).append(piece)
     said = [_excerpt(some) for some in places.values()]
     said = [*said[::2], *said[1::2][::-1]]
-    recent = [line for line in others if line.section == "recent"]
-    rest = [line for line in others if line.section not in ("recent", "core")]
-    return [*_blocks(line for line in others if line.section == "core"), *rest, *said, *recent[::-1]]
+    core = [line for line in others if line.section == "core"]
+    back = [line for line in others if line.section in ("recent", "summary")][::-1]  # the newest were taken first
+    rest = [line for line in others if line.section in ("known", "contested", "untrusted")]
+    return [*_blocks(core), *rest, *said, *back]
 
 
 def _blocks(lines: Iterable[Line]) -> Iterator[Line]:

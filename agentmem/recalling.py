@@ -10,7 +10,7 @@ from typing import Any
 
 from . import blocks, pack, scope, store, templates
 from .passages import sentences, stems
-from .records import Context, Hit, Instant, Record, Strategy, instant
+from .records import Context, Hit, Instant, Line, Record, Strategy, instant
 from .relating import Relating
 from .scope import Scope
 from .templates import Template
@@ -127,6 +127,33 @@ class Recalling(Relating):
         Returns:
             A Context; str() of it is the text, empty where nothing was found or fits.
         """
+        return self._packed(
+            query, budget_tokens=budget_tokens, k=k, template=template, count_tokens=count_tokens, exclude=exclude,
+            recent=recent, user=user, agent=agent, session=session, kinds=kinds, where=where, since=since, until=until,
+            as_of=as_of, min_score=min_score, min_trust=min_trust, strategy=strategy,
+        )  # fmt: skip
+
+    # -- parts of the recipes -----------------------------------------------------------------------------------
+
+    def _packed(
+        self,
+        query: str,
+        *,
+        budget_tokens: int,
+        k: int = 20,
+        template: str | Template = "text",
+        count_tokens: Callable[[str], int] | None = None,
+        exclude: Iterable[str | Record] = (),
+        recent: int = 0,
+        earlier: Sequence[Line] = (),
+        user: str | None = None,
+        agent: str | None = None,
+        session: str | None = None,
+        as_of: Instant | None = None,
+        min_trust: float = 0.0,
+        **narrow: Any,
+    ) -> Context:
+        """Return what `context` does, with *earlier*: a conversation's summaries."""
         scope.check_count("budget_tokens", budget_tokens, 1)
         scope.check_count("recent", recent, 0, MAX_K)
         shape = templates.template(template)
@@ -136,20 +163,18 @@ class Recalling(Relating):
         last = self._last_turns(whose, recent)
         known = {*_ids(exclude), *(record.id for record in last)}
         hits = self.recall(
-            query, k=min(k + len(known), MAX_K), user=user, agent=agent, session=session, kinds=kinds, where=where,
-            since=since, until=until, as_of=as_of, min_score=min_score, min_trust=min_trust, strategy=strategy,
+            query, k=min(k + len(known), MAX_K), user=user, agent=agent, session=session, as_of=as_of,
+            min_trust=min_trust, **narrow,
         )  # fmt: skip
         hits = [hit for hit in hits if hit.id not in known][:k]
-        filtered = not (kinds is None and where is None and since is None and until is None)
+        filtered = any(narrow.get(name) is not None for name in ("kinds", "where", "since", "until"))
         with self._db.read() as connection:
             held = list(blocks.in_view(connection, whose).values())
         return pack.pack(
-            hits, query=query, blocks=held, budget_tokens=budget_tokens, template=shape, recent=last,
+            hits, query=query, blocks=held, budget_tokens=budget_tokens, template=shape, recent=last, earlier=earlier,
             count_tokens=count_tokens or self._encoder().count_tokens, asked=self._asked_before(hits, whose),
             **({} if filtered else self._known_behind(query, hits, whose, known, as_of=as_of, min_trust=min_trust)),
         )  # fmt: skip
-
-    # -- parts of the recipes -----------------------------------------------------------------------------------
 
     def _known_behind(
         self, query: str, hits: Sequence[Hit], whose: Scope, known: set[str], *, as_of: Instant | None,
@@ -173,7 +198,9 @@ class Recalling(Relating):
         if not whose.session:
             raise ValueError("recent turns are those of a session: name it with session=…")
         with self._db.read() as connection:
-            return store.last_turns(connection, scope.within(whose, now=self._now(), active=True), count)
+            seen = scope.within(whose, now=self._now(), active=True)
+            rows = store.turns(connection, store.scope_number(connection, whose), seen, limit=count)
+        return [record for _, record in rows]
 
     def _asked_before(self, hits: Sequence[Hit], whose: Scope) -> dict[str, str]:
         """Return the question before each of *hits* that says little without it ("Yes, last summer!"), by its id."""

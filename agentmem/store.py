@@ -173,14 +173,31 @@ def versions(connection: Connection, uids: Sequence[str], own: Predicate) -> lis
     return [_record(row) for row in rows]
 
 
-def last_turns(connection: Connection, seen: Predicate, count: int) -> list[Record]:
-    """Return the last *count* records of a conversation that *seen* sees, in its order."""
+def turns(
+    connection: Connection, number: int, seen: Predicate, *, limit: int, after: int = 0, before: int | None = None
+) -> list[tuple[int, Record]]:
+    """
+    Return records of the conversation *number* that *seen* sees, with their positions, in order.
+
+    Args:
+        number: of its scope.
+        limit: at most so many: the last ones, or where *before* is given the first ones after position *after*.
+    """
+    span, order = ("", "desc") if before is None else ("and r.position > :after and r.position < :before", "asc")
     rows = connection.execute(
-        f"""select {COLUMNS} from records as r join scopes as s on s.id = r.scope
-            where {seen.sql} and r.position is not null order by r.position desc, r.id desc limit :count""",
-        {**seen.bindings, "count": count},
-    )
-    return [_record(row) for row in rows][::-1]
+        f"""select r.position, {COLUMNS} from records as r join scopes as s on s.id = r.scope
+            where r.scope = :number and r.position is not null {span} and {seen.sql}
+            order by r.position {order}, r.id {order} limit :limit""",
+        {**seen.bindings, "number": number, "after": after, "before": before, "limit": limit},
+    ).fetchall()
+    found: list[Any] = rows[::-1] if before is None else rows
+    return [(row[0], _record(row[1:])) for row in found]
+
+
+def has_all(connection: Connection, uids: Sequence[str]) -> bool:
+    """Return whether all of the records *uids* are there."""
+    found = "select count(*) from records where uid in (select value from json_each(?))"
+    return int(connection.execute(found, (json.dumps(list(uids)),)).get) == len(set(uids))
 
 
 def before(connection: Connection, uids: Sequence[str], seen: Predicate) -> dict[str, str]:
@@ -274,6 +291,13 @@ def span(connection: Connection, own: Predicate) -> tuple[int, int | None, int |
     return sessions, first, last
 
 
+def scope_number(connection: Connection, scope: Scope) -> int:
+    """Return the number of just this scope, 0 where it holds nothing."""
+    key = (scope.user, scope.agent, scope.session)
+    row = connection.execute("select id from scopes where user = ? and agent = ? and session = ?", key).fetchone()
+    return 0 if row is None else int(row[0])
+
+
 def scope_numbers(connection: Connection, scope: Scope, *, after: int = 0) -> list[int]:
     """Return the numbers above *after* of the scopes within *scope*, ascending."""
     sql = f"select id from scopes where {scope.owns.sql} and id > :after order by id"
@@ -281,12 +305,11 @@ def scope_numbers(connection: Connection, scope: Scope, *, after: int = 0) -> li
 
 
 def _scope_id(connection: Connection, scope: Scope) -> int:
+    if number := scope_number(connection, scope):
+        return number
     key = (scope.user, scope.agent, scope.session)
-    row = connection.execute("select id from scopes where user = ? and agent = ? and session = ?", key).fetchone()
-    if row is None:
-        connection.execute("insert into scopes (user, agent, session) values (?, ?, ?)", key)
-        return int(connection.last_insert_rowid())
-    return int(row[0])
+    connection.execute("insert into scopes (user, agent, session) values (?, ?, ?)", key)
+    return int(connection.last_insert_rowid())
 
 
 def _record(row: Sequence[Any]) -> Record:

@@ -14,7 +14,7 @@ BANDS = [
     "phrases marks candidates passages templates",
     "scope times stated",
     "traits draft encoder db rank pack exports extract",
-    "store search fulltext roster lexical claims fields asking blocks",
+    "store search fulltext roster lexical claims fields asking blocks summaries",
     "facts kinds tools",
     "index ingest erase transfer doctor",
     "recall",
@@ -22,6 +22,7 @@ BANDS = [
     "knowing defining holding",
     "relating calling",
     "recalling",
+    "conversation",
     "memory",
     "aio",
     "__init__",
@@ -46,6 +47,7 @@ TABLE_OWNER = {
     "kinds": "kinds",
     "blocks": "blocks",
     "keys": "kinds",
+    "summaries": "summaries",
 }
 WRITE = re.compile(r"\b(?:insert (?:or \w+ )?into|update|delete from)\s+(\w+)", re.IGNORECASE)
 MODULES = sorted(ROOT.glob("*.py"))
