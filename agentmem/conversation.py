@@ -91,14 +91,10 @@ class Conversation:
         if not isinstance(content, str):
             extra["content"] = content
         words = content if content else _called(given.get("tool_calls"))
-        fields = {key: given[key] for key in ("name", "at", "metadata") if given.get(key) is not None}
-        fields["metadata"] = {**fields.get("metadata", {}), **({"message": extra} if extra else {})}
-        turn = {
-            **fields,
-            "role": given.get("role", "user"),
-            "content": words,
-            "id": given.get("id") or str(uuid.uuid4()),
-        }
+        turn: Message = {key: given[key] for key in ("name", "at", "metadata") if given.get(key) is not None}
+        turn |= {"role": given.get("role", "user"), "content": words, "id": given.get("id") or str(uuid.uuid4())}
+        if extra:
+            turn["metadata"] = {**turn.get("metadata", {}), "message": extra}
         whose = self._whose
         records = self._observe([turn], user=whose.user, agent=whose.agent, session=whose.session, trust=trust)
         if not records:

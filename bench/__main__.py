@@ -23,6 +23,7 @@ from . import (
     known,
     longterm,
     model,
+    packing,
     peers,
     plot,
     recall,
@@ -30,6 +31,7 @@ from . import (
     speed,
     tables,
     who,
+    window,
 )
 from .sets import is_memory, is_set
 
@@ -179,6 +181,28 @@ def drift_command(people: int, picture: Path | None, page: Path | None, out: Pat
     if picture is not None:
         plot.draw_drift(measured, picture)
     _report("drift", [tables.of_drift(measured, drift.summary(measured))], [measured], page, out)
+
+
+@main.command("packing")
+@data_option
+@set_option
+@page_option
+@json_option
+def packing_command(data: Path, names: tuple[str, ...], page: Path | None, out: Path | None) -> None:
+    """Measure whether small contexts hold the answer, against whole turns."""
+    with progress.status("") as status:
+        measured = [packing.measure(folder, _told(status)) for folder in _folders(data, names) if is_memory(folder)]
+    _report("packing", [tables.of_packing(result) for result in measured], measured, page, out)
+
+
+@main.command("window")
+@page_option
+@json_option
+def window_command(page: Path | None, out: Path | None) -> None:
+    """Measure a conversation of 2,000 turns in a window of 4,096 tokens."""
+    with progress.status("") as status:
+        measured = window.measure(_told(status))
+    _report("window", [tables.of_window(measured)], [measured], page, out)
 
 
 @main.command("who")

@@ -60,6 +60,11 @@ SECTIONS = {
     "longterm": ("Longterm", "The people of drift, with small talk between, over 120 sessions and in one day of 300 "
                  "turns. Answered: the context of 400 tokens has the answer (for two at once, both). Stale: a line of "
                  "it has a value that no longer holds, without the one that does and without a mark that it is past."),
+    "packing": ("Small contexts", "Questions with an answer of up to five words that stands in one of their gold "
+                "items. The context has it where a line of a gold item or a fact has; of the best whole turns as many "
+                "are taken, in order, as fit."),
+    "window": ("A long conversation", "Made-up talk; 100 facts in its first 200 turns are asked for at the end. Found: "
+               "the number of the house is in what is sent. Times are p50, of the same questions, in turns."),
     "peers": ("Others", "The same records of 30 words, vectors and questions, each in a process of its own; what a "
               "question takes includes encoding it, the same for all; storing does not. A question is the first 8 "
               "words of a record; found: the share of questions that have it among their ten; nearest: the share of "

@@ -26,6 +26,7 @@ class Question:
     text: str
     relevant: Mapping[str, int]
     type: str
+    answers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,9 @@ def read_set(folder: Path) -> tuple[str, list[Part]]:
         for item in _lines(folder / "items.jsonl"):
             items[item["scope"]].append(item)
         for q in _lines(folder / "questions.jsonl"):
-            asked[q["scope"]].append(Question(q["question"], dict.fromkeys(q["gold"], 1), str(q["type"])))
+            given = q.get("answer") or []
+            answers = tuple(map(str, given if isinstance(given, list) else [given]))
+            asked[q["scope"]].append(Question(q["question"], dict.fromkeys(q["gold"], 1), str(q["type"]), answers))
         return "memory", [Part(items[scope], asked[scope]) for scope in items if asked[scope]]
     queries = [Question(q["text"], q["relevant"], "all") for q in _lines(folder / "queries.jsonl")]
     return "ir", [Part(list(_lines(folder / "corpus.jsonl")), queries)]

@@ -233,6 +233,24 @@ def of_drift(result: Mapping[str, Any], summary: Mapping[str, Mapping[str, float
                  [[*row, *[""] * (6 - len(row))] for row in rows])  # fmt: skip
 
 
+def of_packing(result: Mapping[str, Any]) -> Table:
+    """Return how many questions find their answer in so many tokens."""
+    rows = [
+        [budget, share(found["context"]), share(found["whole turns"]), f"{found['tokens']:.0f}"]
+        for budget, found in result["budgets"].items()
+    ]
+    title = f"{result['set']}: {result['questions']} questions with a short answer"
+    return Table(title, ["tokens", "answer in context", "in the best whole turns", "tokens used"], rows)
+
+
+def of_window(result: Mapping[str, Any]) -> Table:
+    """Return what came of a long conversation in a small window."""
+    head = ["turns", "window, tokens", "over", "early facts", "found", "messages, ms", "recall, ms", "ratio"]
+    figures = [f"{result[name]:,}" for name in ("turns", "window", "over", "facts")]
+    times = [f"{result[name]:.1f}" for name in ("messages ms", "recall ms", "ratio")]
+    return Table("A long conversation", head, [[*figures, share(result["found"]), *times]])
+
+
 def of_who(result: Mapping[str, Any]) -> Table:
     """Return which ways of naming are taken for one."""
     figures = [f"{result[name]:,}" for name in ("conversations", "ways of naming")]
