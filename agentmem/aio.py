@@ -63,6 +63,7 @@ class AsyncMemory:
     define = _awaitable(Memory.define)
     kinds = _awaitable(Memory.kinds)
     stats = _awaitable(Memory.stats)
+    users = _awaitable(Memory.users)
     verify = _awaitable(Memory.verify)
     rebuild = _awaitable(Memory.rebuild)
     compact = _awaitable(Memory.compact)

@@ -7,21 +7,20 @@
 
 from __future__ import annotations
 
-import os
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from . import erase, ingest, kinds, scope, store
 from .defining import Defining
+from .loading import Loading
 from .recalling import Recalling
-from .records import Erasure, ImportReport, Instant, Record
+from .records import Erasure, Instant, Record
 from .scope import Scope
 
 Records = list[Record]  # in the class below, `list` is a verb
 
 
-class Memory(Recalling, Defining):
+class Memory(Recalling, Defining, Loading):
     """
     One memory in one SQLite file; safe to share between threads.
 
@@ -160,49 +159,6 @@ class Memory(Recalling, Defining):
         for written in ingest.write_all(self._db, self._reader(), drafts, now=self._now, restore=False):
             records += written.records
         return records
-
-    def load(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        format: str | None = None,
-        user: str | None = None,
-        agent: str | None = None,
-        trust: float = 1.0,
-        progress: Callable[[int], None] | None = None,
-    ) -> ImportReport:
-        """
-        Take in a file: ChatGPT's or Claude's export, chat JSON or JSONL, WhatsApp's text export, Markdown or text.
-
-        A second run adds nothing, and a run that was interrupted is finished by the next.  What was forgotten does
-        not come back.
-
-        Args:
-            format: "chatgpt", "claude", "chat", "whatsapp" or "text"; by default told from the content.
-            progress: called with how many messages are done.
-
-        Raises:
-            ImportFormatError: the file is damaged or of an unknown shape; the message names the place.  What came
-            before that place is kept.
-        """
-        from . import transfer  # only those who import files need their formats
-
-        skipped: Counter[str] = Counter()
-        conversations = done = added = 0
-        for conversation in transfer.read(path, format=format, skipped=skipped):
-            conversations += 1
-            own = self._default.narrowed(user, agent, conversation.session or "")
-            extra = {"title": conversation.title} if conversation.title else None
-            drafts = ingest.turns(
-                map(ingest.under_heading, conversation.messages), own, extra, now=self._now(),
-                source=conversation.source, trust=trust, kind=conversation.kind,
-            )  # fmt: skip
-            for written in ingest.write_all(self._db, self._reader(), drafts, now=self._now, restore=False):
-                added += written.added
-                done += written.given
-                if progress is not None:
-                    progress(done)
-        return ImportReport(conversations, added, done - added, dict(skipped))
 
     def revise(
         self,

@@ -84,15 +84,19 @@ def timed(call: Callable[[], T]) -> tuple[T, float]:
 
 @verb(show.imported)
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option("--format", type=click.Choice(["chatgpt", "claude", "chat", "whatsapp", "text"]),
-              help="What the files are; default: told from their content.")  # fmt: skip
+@click.option("--from", "--format", "format", type=click.Choice([
+                  "chatgpt", "claude", "chat", "whatsapp", "text", "mem0", "letta", "langgraph", "mcp-memory"]),
+              help="What the files are; of chats and texts, default: told from their content.")  # fmt: skip
 def import_(memory: Memory, files: tuple[str, ...], format: str | None) -> list[dict[str, object]]:
     """
-    Take in exports and chat logs.
+    Take in exports, chat logs, and what another memory kept.
 
     Reads ChatGPT's and Claude's exports (conversations.json, or the zip), chats as JSON or JSON lines, WhatsApp's text
     exports, Markdown and plain text.  A second run adds nothing, an interrupted one is finished by the next, and what
     was forgotten does not come back.
+
+    With --from, takes over another memory: the folder of mem0's Qdrant (and history.db in it or beside it), a Letta
+    agent file, a file of LangGraph's SqliteStore, or the memory.jsonl of MCP's reference server.
 
     In a pipe: file, conversations, added, already here, skipped.
 
@@ -100,6 +104,8 @@ def import_(memory: Memory, files: tuple[str, ...], format: str | None) -> list[
     Examples:
       agentmem import conversations.json
       agentmem import --format whatsapp _chat.txt
+      agentmem import --from mem0 /tmp/qdrant
+      agentmem import --from mcp-memory memory.jsonl
     """
     reports: list[dict[str, object]] = []
     for file in files:
