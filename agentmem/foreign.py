@@ -77,7 +77,9 @@ def _mem0(path: Path, skipped: Counter[str]) -> Iterator[Kept]:
     folder = path if path.is_dir() else path.parent
     found = sorted([*folder.glob("collection/*/storage.sqlite"), *folder.glob("storage.sqlite")])
     # Beside a store there is one of the entities that its memories name, and one of mem0's own telemetry.
-    own = [file for file in found if file.parent.name != "mem0migrations" and not file.parent.name.endswith("_entities")]
+    own = [
+        file for file in found if file.parent.name != "mem0migrations" and not file.parent.name.endswith("_entities")
+    ]
     if not own:
         raise ImportFormatError(f"{path}: holds no collection/NAME/storage.sqlite. Give the folder of mem0's Qdrant")
     places = (folder / "history.db", folder.parent / "history.db", Path.home() / ".mem0" / "history.db")
@@ -107,7 +109,9 @@ def _mem0_kept(id: str, payload: Fields, texts: Mapping[str, list[tuple[str, str
     before = texts.get(id, [])
     if not before or before[-1][0] != now:  # the history is of another store, or was cut off
         before = [(now, str(payload.get("updated_at") or created))]
-    versions = [{**common, "text": text, **_at(created if n == 0 else at, skipped)} for n, (text, at) in enumerate(before)]
+    versions = [
+        {**common, "text": text, **_at(created if n == 0 else at, skipped)} for n, (text, at) in enumerate(before)
+    ]
     return Kept(versions, {_NAMES[key]: str(payload[key]) for key in _NAMES if payload.get(key)})
 
 
@@ -147,7 +151,7 @@ def _letta(path: Path, skipped: Counter[str]) -> Iterator[Kept]:
     data = json.loads(path.read_text("utf-8"))
     if not isinstance(data, dict) or not ("agents" in data or "core_memory" in data):
         raise ImportFormatError(f"{path}: is no agent file: it has neither agents nor core_memory")
-    agents = data["agents"] if "agents" in data else [data]
+    agents = data.get("agents", [data])
     blocks = {str(block.get("id")): block for block in _objects(data.get("blocks"))}
     for agent in _objects(agents):
         name = str(agent.get("name") or path.stem)
@@ -260,7 +264,9 @@ def _graph(path: Path, skipped: Counter[str]) -> Iterator[Kept]:
         elif held.get("type") == "relation":
             yield _related(*(str(held.get(name) or "") for name in ("from", "relationType", "to")))
         else:
-            raise ImportFormatError(f"{path}: line {number} is neither an entity nor a relation; those before were read")
+            raise ImportFormatError(
+                f"{path}: line {number} is neither an entity nor a relation; those before were read"
+            )
 
 
 def _observed(entity: Fields, skipped: Counter[str]) -> Iterator[Kept]:

@@ -105,7 +105,7 @@ class Loading(Opened):
         return ImportReport(len(whose), added, done - added, dict(skipped))
 
     def _follow(self, versions: list[Draft]) -> Record | None:
-        """Revise the record of the first of *versions* into the others, as far as it is not; None if it was forgotten."""
+        """Revise the record of the first of *versions* into the others; None where it was forgotten."""
         first = ingest.write(self._db, self._reader(), versions[:1], now=self._now(), restore=False)
         if not first.records:
             return None

@@ -169,7 +169,10 @@ class Memory(Recalling, Defining, Loading):
         agent: str | None = None,
         session: str | None = None,
         at: Instant | None = None,
+        role: str | None = None,
         confidence: float | None = None,
+        source: str | None = None,
+        trust: float | None = None,
         metadata: Mapping[str, object] | None = None,
     ) -> Record:
         """
@@ -178,7 +181,7 @@ class Memory(Recalling, Defining, Loading):
         Args:
             text: what holds now; of a kind that `define` made it may be left out, and says the fields.
             at: from when on, not in the future; default is now.
-            confidence, metadata: of the new version; default is the old one's.
+            role, confidence, source, trust, metadata: of the new version; default is the old one's.
 
         Raises:
             NotFoundError: there is no such record for this user.
@@ -190,9 +193,10 @@ class Memory(Recalling, Defining, Loading):
             old = store.current(connection, id, own)
         whose = Scope(old.user, old.agent or "", old.session or "")
         made = kinds.drafted(
-            self._kinds(), text, whose, now=now, kind=old.kind, role=old.role, speaker=old.speaker, at=at,
-            importance=old.importance, trust=old.trust, expires_at=old.expires_at, source=old.source,
+            self._kinds(), text, whose, now=now, kind=old.kind, speaker=old.speaker, at=at,
+            importance=old.importance, expires_at=old.expires_at, role=old.role if role is None else role,
             confidence=old.confidence if confidence is None else confidence,
+            source=old.source if source is None else source, trust=old.trust if trust is None else trust,
             metadata=old.metadata if metadata is None else metadata,
         )  # fmt: skip
         return ingest.replace(self._db, self._reader(), old, made, own, now=now)

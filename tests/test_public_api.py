@@ -10,8 +10,8 @@ import agentmem
 from agentmem import AsyncMemory, Memory
 
 VERBS = (
-    "remember remember_many observe load recall context revise forget get list history stats users verify rebuild compact "
-    "close facts conflicts correct confirm entity neighbours merge_entities split_entities define kinds"
+    "remember remember_many observe load recall context revise forget get list history stats users verify rebuild "
+    "compact close facts conflicts correct confirm entity neighbours merge_entities split_entities define kinds"
 )
 HEAVY = {"onnxruntime", "tokenizers", "numpy", "sqlite_vec", "click", "rich"}
 

@@ -49,7 +49,7 @@ class Files:
     Every method returns the words that Claude reads, those of Anthropic's own tool, or raises ToolError with them.
     """
 
-    def __init__(self, memory: Memory, scope: dict[str, str], trust: float) -> None:
+    def __init__(self, memory: Memory, scope: dict[str, Any], trust: float) -> None:
         self._memory, self._scope, self._trust = memory, scope, trust
 
     def view(self, path: str, lines: list[int] | None = None) -> str:
@@ -91,7 +91,9 @@ class Files:
         self._write(place, parts, changed)
         start = max(0, line - 2)
         snippet = _numbered(changed.split("\n")[start : line + 3], start + 1)
-        return f"The memory file has been edited. Here is the snippet showing the change (with line numbers):\n{snippet}"
+        return (
+            f"The memory file has been edited. Here is the snippet showing the change (with line numbers):\n{snippet}"
+        )
 
     def insert(self, path: str, line: int, text: str) -> str:
         """Insert *text* behind that line; 0 is the beginning."""

@@ -25,6 +25,7 @@ __all__ = ["AsyncMemory", "Memory"]
 SCOPE = {"user_id": "user", "agent_id": "agent", "run_id": "session"}  # mem0's name → ours
 PROMOTED = ("actor_id", "role", "attributed_to", "expiration_date")  # of metadata, shown beside the text
 FILE = "agentmem.db"
+SPREAD = 6  # the root of a chance that spreads as mem0's scores do
 MOST = 1_000  # hits that one search can ask for
 
 
@@ -79,7 +80,7 @@ class Memory:
         *timestamp* is when it was said.  *prompt* is for an LLM, and is not used.
         """
         names = {"user_id": user_id, "agent_id": agent_id, "run_id": run_id}
-        whose = {SCOPE[key]: _name(value, key) for key, value in names.items() if value is not None}
+        whose: dict[str, Any] = {SCOPE[key]: _name(value, key) for key, value in names.items() if value is not None}
         if not whose:
             raise ValueError("At least one of 'user_id', 'agent_id', or 'run_id' must be provided.")
         if memory_type is not None:
@@ -107,8 +108,9 @@ class Memory:
         """
         Find memories: what *filters* names of user_id, agent_id and run_id, and fits the rest over metadata.
 
-        A score is the root of the chance that the memory is what was sought, which spreads as mem0's scores do, so that
-        a *threshold* keeps about its meaning.  *rerank* changes nothing: the best are always ranked again.
+        A score is the sixth root of the chance that the memory is what was sought: it spreads as cosines do, .1 to .3
+        for what is unrelated, so that a *threshold* keeps about its meaning.  *rerank* changes nothing: the best are
+        always ranked again.
         """
         if reference_date is not None:
             raise ValueError("reference_date is not supported; say the date in the query")
@@ -120,10 +122,10 @@ class Memory:
         hits: list[Hit] = []
         for scope in self._scopes(whose) if top_k else ():
             hits += self.agentmem.recall(
-                query.strip(), k=min(top_k, MOST), where=where, min_score=least**2, explain=explain, **scope
+                query.strip(), k=min(top_k, MOST), where=where, min_score=least**SPREAD, explain=explain, **scope
             )
         best = sorted(hits, key=lambda hit: -hit.score)[:top_k]
-        return {"results": [self._shown(hit.record, score=hit.score**0.5, why=hit.why) for hit in best]}
+        return {"results": [self._shown(hit.record, score=hit.score ** (1 / SPREAD), why=hit.why) for hit in best]}
 
     def get_all(
         self, *, filters: Optional[Dict[str, Any]] = None, top_k: int = 20, show_expired: bool = False, **kwargs
@@ -174,7 +176,7 @@ class Memory:
     def delete_all(self, user_id: Optional[str] = None, agent_id: Optional[str] = None, run_id: Optional[str] = None):
         """Erase everything of a user, an agent or a run."""
         names = {"user_id": user_id, "agent_id": agent_id, "run_id": run_id}
-        whose = {SCOPE[key]: _name(value, key) for key, value in names.items() if value is not None}
+        whose: dict[str, Any] = {SCOPE[key]: _name(value, key) for key, value in names.items() if value is not None}
         if not whose:
             raise ValueError("At least one filter is required to delete all memories; `reset()` deletes everything.")
         for scope in self._scopes(whose):
@@ -224,14 +226,14 @@ class Memory:
 
     # -- parts of the recipes -----------------------------------------------------------------------------------
 
-    def _told(self, turns: list[dict[str, Any]], whose: dict[str, str], about: dict[str, Any], at: Any):
+    def _told(self, turns: list[dict[str, Any]], whose: dict[str, Any], about: dict[str, Any], at: Any):
         start = datetime.now(UTC) - timedelta(milliseconds=1)  # a record's time is cut to milliseconds
         told = [turn if at is None else {**turn, "at": at} for turn in turns]
         kept = self.agentmem.observe(told, metadata=about, source="mem0", **whose)
         new = {record.id: record for record in kept if record.recorded_at >= start}
         return [{"id": record.id, "memory": record.text, "event": "ADD"} for record in new.values()]
 
-    def _noted(self, turns: list[dict[str, Any]], whose: dict[str, str], about: dict[str, Any], at: Any):
+    def _noted(self, turns: list[dict[str, Any]], whose: dict[str, Any], about: dict[str, Any], at: Any):
         notes = [
             {
                 "text": turn["content"], "speaker": turn.get("name"), "role": turn["role"], "at": at,
@@ -246,8 +248,8 @@ class Memory:
             for record in kept
         ]
 
-    def _scopes(self, whose: Mapping[str, str]) -> list[dict[str, str]]:
-        """Return the scopes to ask: that of the user who is named, or else of each who has to do with the agent or run."""
+    def _scopes(self, whose: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return the scopes to ask: of the user who is named, or of each who has to do with the agent or run."""
         if "user" in whose:
             return [dict(whose)]
         return [{"user": user, **whose} for user in self.agentmem.users(**whose)]
@@ -272,7 +274,7 @@ class Memory:
         return {
             "id": first.id,
             "memory": record.text,
-            "hash": hashlib.md5(record.text.encode()).hexdigest(),  # noqa: S324  what mem0 shows, no secret
+            "hash": hashlib.md5(record.text.encode()).hexdigest(),
             "metadata": rest or None,
             "score": score,
             "created_at": _when(first),
@@ -362,7 +364,7 @@ def _messages(given: Any) -> Iterator[dict[str, Any]]:
                 yield {"role": message["role"], "content": content, **name}
 
 
-def _split(filters: Optional[Mapping[str, Any]], show_expired: bool) -> tuple[dict[str, str], dict[str, Any]]:
+def _split(filters: Optional[Mapping[str, Any]], show_expired: bool) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return whose memories are meant, and the filter over metadata."""
     given = dict(filters or {})
     whose = {SCOPE[key]: _name(given.pop(key), key) for key in SCOPE if key in given}
