@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 pytest.importorskip("anthropic", reason="anthropic is not installed: pip install 'agentmem-sqlite[anthropic]'")
 
-from anthropic.lib.tools._beta_functions import ToolError  # noqa: E402
+from anthropic.tools import ToolError
 
-from agentmem import Memory  # noqa: E402
-from agentmem.doors.anthropic import AsyncMemoryTool, MemoryTool, _parts  # noqa: E402
+from agentmem import Memory
+from agentmem.doors.anthropic import AsyncMemoryTool, MemoryTool, _parts
 
 NOTES = "/memories/notes.md"
 

@@ -168,7 +168,7 @@ def test_what_is_none_of_it_is_refused_by_name(memory, tmp_path, format):
     file = tmp_path / "x"
     file.write_text('{"a": 1}')
     for path in (file, tmp_path / "absent"):
-        with pytest.raises(ImportFormatError, match="x|absent"):
+        with pytest.raises(ImportFormatError, match=path.name):
             memory.load(path, format=format)
     assert memory.list() == []
 

@@ -12,9 +12,9 @@ from agentmem.doors.mem0 import AsyncMemory, Memory
 
 PLAIN = {"id", "memory", "hash", "metadata", "created_at", "updated_at", "user_id"}
 SIGNATURES = {  # of mem0ai 2.2.1's Memory, as inspect shows them
-    "search": "(self, query: str, *, top_k: int = 20, filters: Optional[Dict[str, Any]] = None, threshold: float = 0.1, "
-    "rerank: bool = False, explain: bool = False, reference_date: Optional[Any] = None, show_expired: bool = False, "
-    "**kwargs)",
+    "search": "(self, query: str, *, top_k: int = 20, filters: Optional[Dict[str, Any]] = None, "
+    "threshold: float = 0.1, rerank: bool = False, explain: bool = False, reference_date: Optional[Any] = None, "
+    "show_expired: bool = False, **kwargs)",
     "add": "(self, messages, *, user_id: Optional[str] = None, agent_id: Optional[str] = None, "
     "run_id: Optional[str] = None, metadata: Optional[Dict[str, Any]] = None, timestamp: Optional[Any] = None, "
     "expiration_date: Optional[Any] = None, infer: bool = True, memory_type: Optional[str] = None, "
@@ -83,7 +83,7 @@ def test_a_script_for_mem0_runs_with_another_import(tmp_path):
 @pytest.mark.parametrize("verb", SIGNATURES)
 def test_signatures_are_those_of_mem0_2_2(verb):
     shown = str(inspect.signature(getattr(Memory, verb)))
-    assert shown == SIGNATURES[verb].replace(", **kwargs)", ", **kwargs)")
+    assert shown.replace("typing.", "") == SIGNATURES[verb]
 
 
 @pytest.mark.skipif(importlib.util.find_spec("mem0") is None, reason="mem0ai is not installed")
@@ -109,7 +109,11 @@ def test_an_id_stays_over_updates_and_its_history_names_it(mem0):
 def test_update_keeps_what_it_is_not_told(mem0):
     id = add(mem0, "tea", metadata={"a": 1, "b": 2})
     mem0.update(id, metadata={"b": 3, "user_id": "eve"})
-    assert (mem0.get(id)["memory"], mem0.get(id)["metadata"], mem0.get(id)["user_id"]) == ("tea", {"a": 1, "b": 3}, "ana")
+    assert (mem0.get(id)["memory"], mem0.get(id)["metadata"], mem0.get(id)["user_id"]) == (
+        "tea",
+        {"a": 1, "b": 3},
+        "ana",
+    )
     with pytest.raises(ValueError, match="At least one of"):
         mem0.update(id)
     with pytest.raises(ValueError, match="not found"):

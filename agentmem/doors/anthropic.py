@@ -24,8 +24,7 @@ from agentmem import AgentmemError, Memory, Record
 from .extra import missing
 
 try:
-    from anthropic.lib.tools import BetaAbstractMemoryTool, BetaAsyncAbstractMemoryTool
-    from anthropic.lib.tools._beta_functions import ToolError
+    from anthropic.tools import BetaAbstractMemoryTool, BetaAsyncAbstractMemoryTool, ToolError
 except ImportError as error:
     raise missing("anthropic", "anthropic") from error
 

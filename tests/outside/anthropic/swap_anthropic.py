@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import anthropic.lib.tools._beta_builtin_memory_tool as host
+import pytest
 
 from agentmem import Memory
 from agentmem.doors.anthropic import AsyncMemoryTool, MemoryTool
@@ -85,7 +86,16 @@ def snapshot(base_path: str) -> dict[str, str]:
     return {path.lstrip("/"): text for path, text in open_tools[base_path].files.texts().items()}
 
 
+LEFT_OUT = {  # part of a test's name → why it says nothing about a tool without a folder
+    "symlink": "makes a link in the folder of the memories; a memory has none",
+    "umask": "looks at the modes of the folders that Anthropic's tool makes",
+}
+
+
 def pytest_collection_modifyitems(items) -> None:
     for item in items:
+        for part, reason in LEFT_OUT.items():
+            if part in item.name:
+                item.add_marker(pytest.mark.skip(reason=reason))
         if hasattr(item.module, "get_directory_snapshot"):
             item.module.get_directory_snapshot = snapshot
