@@ -7,6 +7,7 @@ installed, and nothing of its files is run: what is pickled in them is read with
 
 from __future__ import annotations
 
+import datetime
 import io
 import json
 import pickle
@@ -21,8 +22,8 @@ from typing import Any
 from .errors import ImportFormatError
 from .exports import when
 
-FORMATS: tuple[str, ...] = ("mem0", "letta", "langgraph", "mcp-memory")
 Fields = dict[str, Any]  # what `draft.draft` takes of a record
+_DAMAGE = (sqlite3.Error, pickle.UnpicklingError, EOFError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ def read(path: Path, format: str, skipped: Counter[str]) -> Iterator[Kept]:
     Yield what is kept at *path*, in the order of the store; *skipped* counts by reason what is not.
 
     Args:
-        format: one of FORMATS.
+        format:
             mem0: the folder of its Qdrant store, with history.db in it or beside it where there is one.
             letta: an agent file.  langgraph: a file of SqliteStore.  mcp-memory: the reference server's memory.jsonl.
 
@@ -50,7 +51,7 @@ def read(path: Path, format: str, skipped: Counter[str]) -> Iterator[Kept]:
     readers = {"mem0": _mem0, "letta": _letta, "langgraph": _langgraph, "mcp-memory": _graph}
     try:
         yield from readers[format](path, skipped)
-    except (sqlite3.Error, pickle.UnpicklingError, OSError, ValueError, RecursionError) as error:
+    except (*_DAMAGE, OSError, ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
         raise ImportFormatError(f"{path}: cannot be read as {format} ({error})") from error
 
 
@@ -103,7 +104,7 @@ def _mem0_kept(id: str, payload: Fields, texts: Mapping[str, list[tuple[str, str
         "role": role if role in ("user", "assistant", "system", "tool") else "user",
         "speaker": payload.get("actor_id"),
         "source": f"mem0:{id}",
-        "metadata": {key: value for key, value in payload.items() if key not in _OURS and value is not None},
+        "metadata": {key: value for key, value in _json(payload).items() if key not in _OURS and value is not None},
     }
     created, now = payload.get("created_at"), str(payload["data"])
     before = texts.get(id, [])
@@ -139,9 +140,16 @@ class _Plain(pickle.Unpickler):
     """Reads plain values out of a pickle, and none of the code that a pickle can call."""
 
     def find_class(self, module: str, name: str) -> type:
+        if module == "datetime" and name in ("date", "datetime", "timedelta", "timezone"):
+            return getattr(datetime, name)  # type: ignore[no-any-return]
         if not module.startswith("qdrant_client."):
             raise pickle.UnpicklingError(f"it names {module}.{name}, which no store of mem0 does")
         return _Inert
+
+
+def _json(value: Fields) -> Fields:
+    """Return *value* in plain JSON: dates as text."""
+    return json.loads(json.dumps(value, default=str))  # type: ignore[no-any-return]
 
 
 # --- Letta: an agent file, of its first form (one agent) or its second (agents, and blocks that they share) ---
@@ -222,7 +230,7 @@ def _unwrapped(text: str) -> str:
 
 def _object(text: object) -> Fields:
     try:
-        found = json.loads(text) if isinstance(text, str) else text
+        found = json.loads(text) if isinstance(text, str | bytes) else text
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
@@ -234,21 +242,32 @@ def _objects(value: object) -> list[Fields]:
 
 # --- LangGraph: the table of SqliteStore, whose namespaces are joined by dots ---
 
-_TEXTS = ("text", "content", "memory", "data", "value")
-
 
 def _langgraph(path: Path, skipped: Counter[str]) -> Iterator[Kept]:
-    sql = "select prefix, key, value, updated_at from store order by created_at, rowid"
-    for prefix, key, value, updated in _rows(path, sql):
-        held = json.loads(value)
-        texts = [held[name] for name in _TEXTS if isinstance(held.get(name), str) and held[name].strip()]
+    """Yield items in the form in which our own LangGraph store keeps them, so that it has them too."""
+    sql = "select prefix, key, value, created_at, updated_at from store order by created_at, rowid"
+    for prefix, key, value, created, updated in _rows(path, sql):
+        held = _object(value)
+        text = _in_words(held)
+        if not text:
+            skipped["no words"] += 1
+            continue
+        about = {"namespace": f"{prefix}.", "key": key, "searched": True, "created": when(created, skipped)}
         yield Kept(
             [{
-                "text": texts[0] if texts else json.dumps(held, ensure_ascii=False), "kind": "item",
-                "role": "assistant", "source": f"langgraph:{prefix}/{key}",
-                "metadata": {"namespace": prefix.split("."), "key": key, "value": held}, **_at(updated, skipped),
+                "text": text, "kind": "langgraph", "role": "assistant", "source": f"langgraph:{prefix}/{key}",
+                "metadata": {**held, **{f"langgraph.{name}": each for name, each in about.items() if each}},
+                **_at(updated, skipped),
             }]
         )  # fmt: skip
+
+
+def _in_words(value: Fields) -> str:
+    """Return what an item says: "name: metoprolol; dose: 50 mg", or the value of a lone field."""
+    said = {
+        name: each if isinstance(each, str) else json.dumps(each, ensure_ascii=False) for name, each in value.items()
+    }
+    return next(iter(said.values())) if len(said) == 1 else "; ".join(f"{name}: {each}" for name, each in said.items())
 
 
 # --- MCP: the reference server's graph, an entity or a relation a line ---

@@ -9,16 +9,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from . import ingest, scope, store
-from .draft import Draft, draft
-from .opened import Opened
+from . import ingest, kinds, scope, store
+from .defining import Defining
+from .draft import Draft
 from .records import ImportReport, Record
 from .scope import Scope
 
 STORES = ("mem0", "letta", "langgraph", "mcp-memory")  # formats that `foreign` reads
 
 
-class Loading(Opened):
+class Loading(Defining):
     """What an open memory takes over from elsewhere."""
 
     def load(
@@ -78,6 +78,7 @@ class Loading(Opened):
         from . import foreign
 
         skipped: Counter[str] = Counter()
+        known = self._kinds()
         changed: list[list[Draft]] = []
         whose: set[Scope] = set()
 
@@ -85,7 +86,10 @@ class Loading(Opened):
             for kept in foreign.read(path, format, skipped):
                 scope_of = own.narrowed(**kept.whose)
                 try:
-                    versions = [draft(scope=scope_of, now=self._now(), trust=trust, **each) for each in kept.versions]
+                    versions = [
+                        kinds.drafted(known, scope=scope_of, now=self._now(), trust=trust, **each)
+                        for each in kept.versions
+                    ]
                 except (TypeError, ValueError) as error:
                     skipped[str(error)] += 1
                     continue

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from . import erase, ingest, kinds, scope, store
-from .defining import Defining
 from .loading import Loading
 from .recalling import Recalling
 from .records import Erasure, Instant, Record
@@ -20,7 +19,7 @@ from .scope import Scope
 Records = list[Record]  # in the class below, `list` is a verb
 
 
-class Memory(Recalling, Defining, Loading):
+class Memory(Recalling, Loading):
     """
     One memory in one SQLite file; safe to share between threads.
 

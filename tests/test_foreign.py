@@ -139,14 +139,33 @@ def test_letta_agents_come_with_blocks_and_what_was_said(memory, tmp_path):
 def test_langgraph_items_come_with_namespace_key_and_value(memory, tmp_path):
     with sqlite3.connect(tmp_path / "store.db") as db:
         db.execute("create table store (prefix, key, value, created_at, updated_at, primary key (prefix, key))")
-        rows = [("memories.ana", "k1", '{"text": "likes tea", "n": 1}'), ("memories.ana", "k2", '{"n": 2}')]
+        rows = [("memories.ana", "k1", b'{"text": "likes tea", "n": 1}'), ("memories.ana", "k2", '{"n": 2}')]
         db.executemany("insert into store values (?, ?, ?, '2026-03-01 09:00:00', '2026-03-02 09:00:00')", rows)
     db.close()
     assert memory.load(tmp_path / "store.db", format="langgraph", user="ana").added == 2
-    (record,) = memory.list(user="ana", where={"key": "k1"})
-    assert record.text == "likes tea" and record.occurred_at.day == 2
-    assert record.metadata == {"namespace": ["memories", "ana"], "key": "k1", "value": {"text": "likes tea", "n": 1}}
-    assert memory.list(user="ana", where={"key": "k2"})[0].text == '{"n": 2}'
+    (record,) = memory.list(user="ana", where={"langgraph.key": "k1"})
+    assert record.text == "text: likes tea; n: 1" and record.occurred_at.day == 2
+    assert record.metadata == {
+        "text": "likes tea", "n": 1, "langgraph.namespace": "memories.ana.", "langgraph.key": "k1",
+        "langgraph.searched": True, "langgraph.created": "2026-03-01T09:00:00",
+    }  # fmt: skip
+    assert memory.list(user="ana", where={"n": 2})[0].text == "2"
+    assert memory.load(tmp_path / "store.db", format="langgraph", user="ana").added == 0
+
+
+def test_an_import_keeps_to_kinds_that_are_defined(memory, tmp_path):
+    schema = {"properties": {"langgraph.namespace": {"type": "string"}, "langgraph.key": {"type": "string"}},
+              "required": ["langgraph.namespace", "langgraph.key"]}  # fmt: skip
+    memory.define("langgraph", schema, key=["langgraph.namespace", "langgraph.key"])
+    for number, text in enumerate(("tea", "coffee")):
+        with sqlite3.connect(tmp_path / f"{number}.db") as db:
+            db.execute("create table store (prefix, key, value, created_at, updated_at, primary key (prefix, key))")
+            row = ("ana", "k", json.dumps({"text": text}), "2026-03-01", f"2026-03-0{number + 1}")
+            db.execute("insert into store values (?, ?, ?, ?, ?)", row)
+        db.close()
+        memory.load(tmp_path / f"{number}.db", format="langgraph")
+    (record,) = memory.list()
+    assert [each.text for each in memory.history(record.id)] == ["tea", "coffee"]
 
 
 def test_an_mcp_graph_comes_as_observations_and_facts(tmp_path):

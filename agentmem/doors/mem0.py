@@ -86,7 +86,7 @@ class Memory:
         if memory_type is not None:
             raise ValueError("memory_type is not supported: a procedural memory is written by an LLM")
         about = {key: value for key, value in (metadata or {}).items() if key not in (*SCOPE, "actor_id")}
-        at = timestamp if timestamp is not None else about.pop("created_at", None)
+        at = about.pop("created_at", None) if timestamp is None else _instant(timestamp)
         if expiration_date is not None:
             about["expiration_date"] = _day(expiration_date)
         turns = [turn for turn in _messages(messages) if turn["role"] != "system"]
@@ -418,6 +418,11 @@ def _day(value: Any) -> str:
         return (value if isinstance(value, date) else date.fromisoformat(value)).isoformat()
     except (TypeError, ValueError):
         raise ValueError("expiration_date must be a valid date in YYYY-MM-DD format.") from None
+
+
+def _instant(timestamp: Any) -> Any:
+    """Return a timestamp, of which mem0 gives numbers in seconds, as `remember` takes it."""
+    return int(timestamp * 1000) if isinstance(timestamp, int | float) else timestamp
 
 
 def _when(record: Record) -> str:

@@ -4,6 +4,7 @@ The commands that serve a memory to other programs: the MCP server, and its entr
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from pathlib import Path
 from typing import Any
@@ -58,12 +59,14 @@ def mcp(ctx: click.Context, /, **options: Any) -> None:
         raise Failure(str(error)) from error
     policy = Policy(options["trust"], options["min_trust"], options["role"], options["read_only"])
     memory = AsyncMemory(made(given(ctx, "db")), user=given(ctx, "user"), agent=options["agent"])
-    if not options["http"]:
-        serve(memory, policy)
-        return
-    token = None if options["no_token"] else options["token"] or secrets.token_urlsafe(24)
-    show.note(f"http://127.0.0.1:{options['port']}/mcp{f'  Authorization: Bearer {token}' if token else ''}")
-    serve(memory, policy, port=options["port"], token=token)
+    port, token = (options["port"] if options["http"] else None), None
+    if port:
+        token = None if options["no_token"] else options["token"] or secrets.token_urlsafe(24)
+        show.note(f"http://127.0.0.1:{port}/mcp{f'  Authorization: Bearer {token}' if token else ''}")
+    try:
+        serve(memory, policy, port=port, token=token)
+    finally:
+        asyncio.run(memory.close())
 
 
 @mcp.command()
