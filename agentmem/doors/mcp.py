@@ -111,7 +111,7 @@ def serve(memory: AsyncMemory, policy: Policy, *, port: int | None = None, token
 
 def build(memory: AsyncMemory, policy: Policy) -> MCPServer:
     """Return the server of *memory*, for either generation of the SDK."""
-    tools = [_slim(tool) for tool in _tools(memory, policy)]
+    tools = [_slim(tool) for tool in Tools(memory, policy).every()]
     server = MCPServer("agentmem", instructions=GUIDE, tools=tools, log_level="WARNING")
     _pages(server, memory, policy)
 
@@ -125,6 +125,87 @@ def build(memory: AsyncMemory, policy: Policy) -> MCPServer:
 # -- tools ----------------------------------------------------------------------------------------------------------
 
 
+class Tools:
+    """What a model can do: the name, arguments and result of each method are the tool that it sees."""
+
+    def __init__(self, memory: AsyncMemory, policy: Policy) -> None:
+        self._memory, self._policy = memory, policy
+        self._seen: dict[str, Any] = {"min_trust": policy.min_trust}
+
+    async def search_memories(
+        self, query: str, limit: int = 5, since: str | None = None, until: str | None = None
+    ) -> Memories:
+        hits = await self._memory.recall(query, k=limit, since=since, until=until, **self._seen)
+        return {"memories": [{**_shown(hit.record), "score": round(hit.score, 3)} for hit in hits]}
+
+    async def get_context(self, query: str, budget_tokens: int = 800) -> Block:
+        block = await self._memory.context(query, budget_tokens=budget_tokens, **self._seen)
+        return {"text": block.text, "tokens": block.tokens}
+
+    async def get_facts(self, about: str | None = None, as_of: str | None = None) -> Facts:
+        return {"facts": [_fact(fact) for fact in await self._memory.facts(about, as_of=as_of, **self._seen)]}
+
+    async def list_memories(self, limit: int = 20, offset: int = 0) -> Memories:
+        found = await self._memory.list(limit=limit, offset=offset, **self._seen)
+        return {"memories": [_shown(record) for record in found]}
+
+    async def get_memory(self, id: str) -> Memories:
+        versions = await self._memory.history(id)
+        return {"memories": [_shown(record) for record in versions if record.trust >= self._policy.min_trust]}
+
+    async def add_memory(self, text: str, at: str | None = None) -> Memories:
+        policy = self._policy
+        record = await self._memory.remember(text, at=at, role=policy.role, trust=policy.trust, source="mcp")
+        return {"memories": [_shown(record)]}
+
+    async def update_memory(self, id: str, text: str) -> Memories:
+        old = await self._checked(id)
+        trust = min(old.trust, self._policy.trust)  # a model's words do not take over the trust of those they replace
+        new = await self._memory.revise(id, text, role=self._policy.role, trust=trust, source="mcp")
+        return {"memories": [_shown(new)]}
+
+    async def delete_memory(self, id: str, ctx: Context, confirm: bool = False) -> Erased:
+        record = await self._checked(id)
+        question = f"Erase this memory and all of its versions for good? {record.text:.300}"
+        agreed = await _asked(ctx, question)
+        if agreed not in (True, False, None):
+            return agreed  # a question, which the client puts to the user
+        if agreed is None and not confirm:
+            return {"erased": 0, "message": f"{question} Ask the user; if they agree, call again with confirm=true."}
+        if agreed is False:
+            return {"erased": 0, "message": "The user does not want it erased."}
+        return {"erased": (await self._memory.forget(id)).count, "message": "Erased."}
+
+    async def _checked(self, id: str) -> Record:
+        """Return the record *id* where the model may see it; what it may not see it may not change either."""
+        record = await self._memory.get(id)
+        if record.trust < self._policy.min_trust:
+            raise ValueError(f"there is no record {id!r} for this user; list_memories shows what there is")
+        return record
+
+    def every(self) -> Iterator[Tool]:
+        """Yield the tools that the policy allows, as the SDK takes them."""
+        read = ToolAnnotations(readOnlyHint=True, openWorldHint=False)
+        add = ToolAnnotations(readOnlyHint=False, destructiveHint=False, idempotentHint=True, openWorldHint=False)
+        change = ToolAnnotations(readOnlyHint=False, destructiveHint=False, openWorldHint=False)
+        erase = ToolAnnotations(readOnlyHint=False, destructiveHint=True, openWorldHint=False)
+        for tool, hints, title, text in (
+            (self.search_memories, read, "Search",
+             "Find memories by words and meaning, best first. Dates are ISO 8601."),
+            (self.get_context, read, "Context", "What is remembered for a task, as a block of text."),
+            (self.get_facts, read, "Facts",
+             "What is known of someone, now and before. about: a name; default: the user."),
+            (self.list_memories, read, "List", "Newest memories."),
+            (self.get_memory, read, "Get", "A memory with its earlier versions, oldest first."),
+            (self.add_memory, add, "Add",
+             "Remember one statement, in the user's words. at: when it was said, ISO 8601."),
+            (self.update_memory, change, "Update", "Replace what changed; the old version stays as history."),
+            (self.delete_memory, erase, "Delete", "Erase a memory for good. confirm: only after the user agreed."),
+        ):  # fmt: skip
+            if hints is read or not self._policy.read_only:
+                yield Tool.from_function(_told(tool), title=title, description=text, annotations=hints)
+
+
 def _told(tool: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
     """Let the model read what is wrong with its call."""
 
@@ -136,76 +217,6 @@ def _told(tool: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
             raise ToolError(str(error)) from error
 
     return run
-
-
-def _tools(memory: AsyncMemory, policy: Policy) -> Iterator[Tool]:
-    seen: dict[str, Any] = {"min_trust": policy.min_trust}
-
-    async def search_memories(
-        query: str, limit: int = 5, since: str | None = None, until: str | None = None
-    ) -> Memories:
-        hits = await memory.recall(query, k=limit, since=since, until=until, **seen)
-        return {"memories": [{**_shown(hit.record), "score": round(hit.score, 3)} for hit in hits]}
-
-    async def get_context(query: str, budget_tokens: int = 800) -> Block:
-        block = await memory.context(query, budget_tokens=budget_tokens, **seen)
-        return {"text": block.text, "tokens": block.tokens}
-
-    async def get_facts(about: str | None = None, as_of: str | None = None) -> Facts:
-        return {"facts": [_fact(fact) for fact in await memory.facts(about, as_of=as_of, **seen)]}
-
-    async def list_memories(limit: int = 20, offset: int = 0) -> Memories:
-        return {"memories": [_shown(record) for record in await memory.list(limit=limit, offset=offset, **seen)]}
-
-    async def get_memory(id: str) -> Memories:
-        versions = [record for record in await memory.history(id) if record.trust >= policy.min_trust]
-        return {"memories": [_shown(record) for record in versions]}
-
-    async def add_memory(text: str, at: str | None = None) -> Memories:
-        record = await memory.remember(text, at=at, role=policy.role, trust=policy.trust, source="mcp")
-        return {"memories": [_shown(record)]}
-
-    async def update_memory(id: str, text: str) -> Memories:
-        old = await _check(memory, policy, id)
-        trust = min(old.trust, policy.trust)  # a model's words do not take over the trust of those they replace
-        return {"memories": [_shown(await memory.revise(id, text, role=policy.role, trust=trust, source="mcp"))]}
-
-    async def delete_memory(id: str, ctx: Context, confirm: bool = False) -> Erased:
-        record = await _check(memory, policy, id)
-        question = f"Erase this memory and all of its versions for good? {record.text:.300}"
-        agreed = await _asked(ctx, question)
-        if agreed not in (True, False, None):
-            return agreed  # a question, which the client puts to the user
-        if agreed is None and not confirm:
-            return {"erased": 0, "message": f"{question} Ask the user; if they agree, call again with confirm=true."}
-        if agreed is False:
-            return {"erased": 0, "message": "The user does not want it erased."}
-        return {"erased": (await memory.forget(id)).count, "message": "Erased."}
-
-    read = ToolAnnotations(readOnlyHint=True, openWorldHint=False)
-    add = ToolAnnotations(readOnlyHint=False, destructiveHint=False, idempotentHint=True, openWorldHint=False)
-    change = ToolAnnotations(readOnlyHint=False, destructiveHint=False, openWorldHint=False)
-    erase = ToolAnnotations(readOnlyHint=False, destructiveHint=True, openWorldHint=False)
-    for tool, hints, title, text in (
-        (search_memories, read, "Search", "Find memories by words and meaning, best first. Dates are ISO 8601."),
-        (get_context, read, "Context", "What is remembered for a task, as a block of text."),
-        (get_facts, read, "Facts", "What is known of someone, now and before. about: a name; default: the user."),
-        (list_memories, read, "List", "Newest memories."),
-        (get_memory, read, "Get", "A memory with its earlier versions, oldest first."),
-        (add_memory, add, "Add", "Remember one statement, in the user's words. at: when it was said, ISO 8601."),
-        (update_memory, change, "Update", "Replace what changed; the old version stays as history."),
-        (delete_memory, erase, "Delete", "Erase a memory for good. confirm: only after the user agreed."),
-    ):
-        if hints is read or not policy.read_only:
-            yield Tool.from_function(_told(tool), title=title, description=text, annotations=hints)
-
-
-async def _check(memory: AsyncMemory, policy: Policy, id: str) -> Record:
-    """Return the record *id* where the model may see it; what it may not see it may not change either."""
-    record = await memory.get(id)
-    if record.trust < policy.min_trust:
-        raise ValueError(f"there is no record {id!r} for this user; list_memories shows what there is")
-    return record
 
 
 async def _asked(ctx: Context, question: str) -> Any:
