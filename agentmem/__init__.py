@@ -19,6 +19,7 @@ agentmem: a memory for AI agents that is one SQLite file and one import.
     pack        hits → a block of text for a prompt
     extract     a text and its marks → the claims that it makes
     exports     the shapes of other programs' exports
+    foreign     what other memories keep: mem0, Letta, LangGraph, MCP's reference server
     store       records: write, read, revise, forget
     search      the tables of vectors, codes, traits and times
     fulltext    the tables of words
@@ -42,6 +43,7 @@ agentmem: a memory for AI agents that is one SQLite file and one import.
     relating    the verbs about entities and what leads from one to another
     recalling   the verbs that find, and make of it what an agent sees
     defining    the verbs about kinds of record
+    loading     the verb that takes in what other programs kept
     holding     the verbs about core blocks
     calling     the tools by which a model edits its own memory
     conversation  a window of fixed size on a conversation of any length

@@ -99,6 +99,7 @@ class AsyncMemory(Awaited[Memory]):
     tools = _awaitable(Memory.tools)
     call = _awaitable(Memory.call)
     stats = _awaitable(Memory.stats)
+    users = _awaitable(Memory.users)
     verify = _awaitable(Memory.verify)
     rebuild = _awaitable(Memory.rebuild)
     compact = _awaitable(Memory.compact)

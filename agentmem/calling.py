@@ -7,19 +7,17 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from . import scope, tools
-from .errors import AgentmemError, NotFoundError
+from .errors import AgentmemError, NotFoundError, warn
 from .holding import Holding
 from .records import LAST_INSTANT, Erasure, Hit, Record, instant
 from .tools import LIMIT
 
 HOUR = 3_600_000  # ms; a confirmation holds for one to two
 DAY = 86_400_000  # ms
-_log = logging.getLogger("agentmem")
 Own = dict[str, str]  # user, agent and session, as verbs take them
 Records = list[Record]  # in the class below, `list` is a verb
 Hits = list[Hit]
@@ -86,7 +84,7 @@ class Calling(Holding):
         except (AgentmemError, TypeError, ValueError) as error:
             return f"Error: {error}"[: tools.MAX_ANSWER]
         except Exception as error:  # noqa: BLE001  a fault of ours must not end the agent's turn
-            _log.error("the tool %s failed: %s", name, type(error).__name__)
+            warn("the tool %s failed: %s", name, type(error).__name__)
             return f"Error: the memory failed ({type(error).__name__}); go on without it"
 
     def _core_memory_append(self, own: Own, label: str, content: str) -> str:

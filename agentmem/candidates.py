@@ -10,11 +10,11 @@ A model that fails costs its own candidates and nothing else.
 from __future__ import annotations
 
 import json
-import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from .errors import warn
 from .predicates import STATES
 from .records import moment_or_none
 
@@ -53,7 +53,6 @@ SCHEMA: dict[str, Any] = {
 }
 _PREDICATE = re.compile(r"[a-z][a-z' -]*")
 _FENCE = re.compile(r"\A\s*```\w*\s*(.*?)\s*```\s*\Z", re.DOTALL)
-_log = logging.getLogger("agentmem")
 
 
 class Turn(NamedTuple):
@@ -91,7 +90,7 @@ def asked(extract: Extract, turns: Sequence[Turn]) -> list[list[Candidate]]:
                     if 0 <= number < len(part) and part[number].evident and borne_out(candidate, part[number].text):
                         kept[number].append(candidate)
         except Exception as error:  # noqa: BLE001  a caller's function: whatever it raises, the turns are stored
-            _log.warning("extract failed on %d turns: %s", len(part), type(error).__name__)
+            warn("extract failed on %d turns: %s", len(part), type(error).__name__)
         found += [each[:MOST] for each in kept]
     return found
 

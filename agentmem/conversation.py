@@ -8,12 +8,12 @@ and was said that has to do with the last message, in few words what left the wi
 from __future__ import annotations
 
 import json
-import logging
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from . import claims, scope, store, summaries
+from .errors import warn
 from .recalling import Recalling
 from .records import Line, Record
 from .scope import Scope
@@ -30,7 +30,6 @@ SHOWN = 12  # summaries that the window may show
 PAGE = 64  # records read at once
 OWN = ("role", "content", "name", "at", "id", "metadata")  # fields of a message that a record keeps itself
 CUT = " … [cut]"
-_log = logging.getLogger("agentmem")
 
 
 class Conversation:
@@ -214,9 +213,9 @@ class Conversation:
                 text = self._summarise([_message(turn) for turn in turns])
                 if isinstance(text, str) and text.strip():
                     return [Said(None, day(turns[0].occurred_at), "", plain(text))]
-                _log.warning("summarise returned no text; sentences are taken in its stead")
+                warn("summarise returned no text; sentences are taken in its stead")
             except Exception as error:  # noqa: BLE001  a failing model must lose nothing
-                _log.warning("summarise failed (%s); sentences are taken in its stead", type(error).__name__)
+                warn("summarise failed (%s); sentences are taken in its stead", type(error).__name__)
         return summaries.extract(turns, stating)
 
 

@@ -40,3 +40,10 @@ class ModelError(AgentmemError):
 
 class ImportFormatError(AgentmemError):
     """A file to import is damaged or of an unknown shape."""
+
+
+def warn(message: str, *about: object) -> None:
+    """Log that something of a caller's failed and what was done in its stead; nothing that is remembered is named."""
+    import logging  # 4 ms of an import, for what seldom happens
+
+    logging.getLogger("agentmem").warning(message, *about)

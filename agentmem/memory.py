@@ -7,24 +7,22 @@
 
 from __future__ import annotations
 
-import os
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from . import erase, ingest, kinds, scope, store
 from .calling import Calling
 from .conversation import Conversation
-from .defining import Defining
+from .loading import Loading
 from .recalling import Recalling
-from .records import Erasure, ImportReport, Instant, Record
+from .records import Erasure, Instant, Record
 from .scope import Scope
 from .templates import Template
 
 Records = list[Record]  # in the class below, `list` is a verb
 
 
-class Memory(Recalling, Defining, Calling):
+class Memory(Recalling, Loading, Calling):
     """
     One memory in one SQLite file; safe to share between threads.
 
@@ -164,49 +162,6 @@ class Memory(Recalling, Defining, Calling):
             records += written.records
         return records
 
-    def load(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        format: str | None = None,
-        user: str | None = None,
-        agent: str | None = None,
-        trust: float = 1.0,
-        progress: Callable[[int], None] | None = None,
-    ) -> ImportReport:
-        """
-        Take in a file: ChatGPT's or Claude's export, chat JSON or JSONL, WhatsApp's text export, Markdown or text.
-
-        A second run adds nothing, and a run that was interrupted is finished by the next.  What was forgotten does
-        not come back.
-
-        Args:
-            format: "chatgpt", "claude", "chat", "whatsapp" or "text"; by default told from the content.
-            progress: called with how many messages are done.
-
-        Raises:
-            ImportFormatError: the file is damaged or of an unknown shape; the message names the place.  What came
-            before that place is kept.
-        """
-        from . import transfer  # only those who import files need their formats
-
-        skipped: Counter[str] = Counter()
-        conversations = done = added = 0
-        for conversation in transfer.read(path, format=format, skipped=skipped):
-            conversations += 1
-            own = self._default.narrowed(user, agent, conversation.session or "")
-            extra = {"title": conversation.title} if conversation.title else None
-            drafts = ingest.turns(
-                map(ingest.under_heading, conversation.messages), own, extra, now=self._now(),
-                source=conversation.source, trust=trust, kind=conversation.kind,
-            )  # fmt: skip
-            for written in ingest.write_all(self._db, self._reader(), drafts, now=self._now, restore=False):
-                added += written.added
-                done += written.given
-                if progress is not None:
-                    progress(done)
-        return ImportReport(conversations, added, done - added, dict(skipped))
-
     def revise(
         self,
         id: str,
@@ -216,7 +171,10 @@ class Memory(Recalling, Defining, Calling):
         agent: str | None = None,
         session: str | None = None,
         at: Instant | None = None,
+        role: str | None = None,
         confidence: float | None = None,
+        source: str | None = None,
+        trust: float | None = None,
         metadata: Mapping[str, object] | None = None,
     ) -> Record:
         """
@@ -225,7 +183,7 @@ class Memory(Recalling, Defining, Calling):
         Args:
             text: what holds now; of a kind that `define` made it may be left out, and says the fields.
             at: from when on, not in the future; default is now.
-            confidence, metadata: of the new version; default is the old one's.
+            role, confidence, source, trust, metadata: of the new version; default is the old one's.
 
         Raises:
             NotFoundError: there is no such record for this user.
@@ -237,9 +195,10 @@ class Memory(Recalling, Defining, Calling):
             old = store.current(connection, id, own)
         whose = Scope(old.user, old.agent or "", old.session or "")
         made = kinds.drafted(
-            self._kinds(), text, whose, now=now, kind=old.kind, role=old.role, speaker=old.speaker, at=at,
-            importance=old.importance, trust=old.trust, expires_at=old.expires_at, source=old.source,
+            self._kinds(), text, whose, now=now, kind=old.kind, speaker=old.speaker, at=at,
+            importance=old.importance, expires_at=old.expires_at, role=old.role if role is None else role,
             confidence=old.confidence if confidence is None else confidence,
+            source=old.source if source is None else source, trust=old.trust if trust is None else trust,
             metadata=old.metadata if metadata is None else metadata,
         )  # fmt: skip
         return ingest.replace(self._db, self._reader(), old, made, own, now=now)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from . import doctor, ingest, kinds, scope
+from . import doctor, ingest, kinds, scope, store
 from .candidates import Extract
 from .db import Database
 from .errors import StorageError
@@ -58,6 +58,22 @@ class Opened:
     def stats(self, *, user: str | None = None, agent: str | None = None, session: str | None = None) -> Stats:
         """Return what the scope holds, and what the file takes."""
         return doctor.stats(self._db, self._own(user, agent, session))
+
+    def users(self, *, id: str | None = None, agent: str | None = None, session: str | None = None) -> Texts:
+        """
+        Return the users who have records here, by name; "" is the default user.
+
+        It is for whoever keeps the file: the one read that looks beyond a single user, at names and nothing else.
+
+        Args:
+            id: only the one whose record this is.
+            agent, session: only those with records of these.
+        """
+        for name, value in (("id", id), ("agent", agent), ("session", session)):
+            if value is not None and not isinstance(value, str):
+                raise TypeError(f"{name} is a string, not {value!r:.80}")
+        with self._db.read() as connection:
+            return store.users(connection, uid=id, agent=agent, session=session)
 
     def verify(self) -> Texts:
         """Return what is wrong with the whole file, a sentence each; empty is sound.  See `doctor.verify`."""

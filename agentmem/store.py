@@ -298,6 +298,19 @@ def scope_number(connection: Connection, scope: Scope) -> int:
     return 0 if row is None else int(row[0])
 
 
+def users(connection: Connection, *, uid: str | None, agent: str | None, session: str | None) -> list[str]:
+    """Return the names of the users who have records, of *agent*, of *session*, or just the record *uid*."""
+    if uid is not None and not is_unicode(uid):
+        return []
+    rows = connection.execute(
+        """select distinct user from scopes
+           where (:agent is null or agent = :agent) and (:session is null or session = :session)
+               and (:uid is null or id = (select scope from records where uid = :uid)) order by user""",
+        {"uid": uid, "agent": agent, "session": session},
+    )
+    return [row[0] for row in rows]
+
+
 def scope_numbers(connection: Connection, scope: Scope, *, after: int = 0) -> list[int]:
     """Return the numbers above *after* of the scopes within *scope*, ascending."""
     sql = f"select id from scopes where {scope.owns.sql} and id > :after order by id"

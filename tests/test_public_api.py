@@ -10,8 +10,8 @@ import agentmem
 from agentmem import AsyncMemory, Memory
 
 VERBS = (
-    "remember remember_many observe load recall context revise forget get list history stats verify rebuild compact "
-    "close facts conflicts correct confirm entity neighbours merge_entities split_entities define kinds "
+    "remember remember_many observe load recall context revise forget get list history stats users verify rebuild "
+    "compact close facts conflicts correct confirm entity neighbours merge_entities split_entities define kinds "
     "tools call conversation"
 )
 HEAVY = {"onnxruntime", "tokenizers", "numpy", "sqlite_vec", "click", "rich"}
@@ -57,7 +57,7 @@ def test_options_are_keyword_only():
             for p in inspect.signature(getattr(Memory, verb)).parameters.values()
             if p.kind == p.POSITIONAL_OR_KEYWORD
         ]
-        subjects = {"text", "items", "messages", "path", "id", "query", "progress", "format", "arguments"}
+        subjects = {"session", "text", "items", "messages", "path", "id", "query", "progress", "format", "arguments"}
         facts = {"subject", "predicate", "object", "fact", "name", "other"}
         assert set(positional) <= {"self", *subjects, *facts, "kind", "schema"}, verb
 

@@ -18,7 +18,7 @@ import click
 
 from agentmem import Context, Erasure, Hit, ImportFormatError, Kind, Memory, Record, Stats
 
-from . import blocks, knowing, show
+from . import blocks, knowing, serving, show
 from .frame import (
     INTERRUPTED,
     Failure,
@@ -85,15 +85,19 @@ def timed(call: Callable[[], T]) -> tuple[T, float]:
 
 @verb(show.imported)
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option("--format", type=click.Choice(["chatgpt", "claude", "chat", "whatsapp", "text"]),
-              help="What the files are; default: told from their content.")  # fmt: skip
+@click.option("--from", "--format", "format", type=click.Choice([
+                  "chatgpt", "claude", "chat", "whatsapp", "text", "mem0", "letta", "langgraph", "mcp-memory"]),
+              help="What the files are; of chats and texts, default: told from their content.")  # fmt: skip
 def import_(memory: Memory, files: tuple[str, ...], format: str | None) -> list[dict[str, object]]:
     """
-    Take in exports and chat logs.
+    Take in exports, chat logs, and what another memory kept.
 
     Reads ChatGPT's and Claude's exports (conversations.json, or the zip), chats as JSON or JSON lines, WhatsApp's text
     exports, Markdown and plain text.  A second run adds nothing, an interrupted one is finished by the next, and what
     was forgotten does not come back.
+
+    With --from, takes over another memory: the folder of mem0's Qdrant (and history.db in it or beside it), a Letta
+    agent file, a file of LangGraph's SqliteStore, or the memory.jsonl of MCP's reference server.
 
     In a pipe: file, conversations, added, already here, skipped.
 
@@ -101,6 +105,8 @@ def import_(memory: Memory, files: tuple[str, ...], format: str | None) -> list[
     Examples:
       agentmem import conversations.json
       agentmem import --format whatsapp _chat.txt
+      agentmem import --from mem0 /tmp/qdrant
+      agentmem import --from mcp-memory memory.jsonl
     """
     reports: list[dict[str, object]] = []
     for file in files:
@@ -334,7 +340,7 @@ def doctor(memory: Memory, rebuild: bool, compact: bool) -> dict[str, object]:
 COMMANDS = (
     demo, import_, remember, recall, context, list_, show_, history, revise, forget,
     knowing.facts, knowing.about, knowing.timeline, knowing.neighbours, knowing.conflicts, knowing.correct,
-    blocks.blocks, kinds, stats, doctor,
+    blocks.blocks, kinds, stats, doctor, serving.mcp,
 )  # fmt: skip
 for each in COMMANDS:
     main.add_command(each)

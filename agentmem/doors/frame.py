@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ import click
 from agentmem import AgentmemError, Memory, Record, __version__
 
 from . import show
+from .place import default_db, made
 
 T = TypeVar("T")
 PAGE = 10_000  # records read at a time where all are looked through
@@ -98,17 +98,6 @@ def key_values(_ctx: click.Context, _param: click.Parameter, value: tuple[str, .
         except (ValueError, RecursionError):
             found[key] = text
     return found
-
-
-def default_db() -> str:
-    """Return the memory file in the platform's folder for a user's data."""
-    home, local, xdg = Path.home(), os.environ.get("LOCALAPPDATA"), os.environ.get("XDG_DATA_HOME")
-    apart = {
-        "darwin": home / "Library" / "Application Support",
-        "win32": Path(local) if local else home / "AppData" / "Local",
-    }
-    data = apart.get(sys.platform, Path(xdg) if xdg else home / ".local" / "share")
-    return str(data / "agentmem" / "memory.db")
 
 
 @click.group(cls=Door, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -213,10 +202,8 @@ def narrowed(function: Callable[..., T]) -> Callable[..., T]:
 @contextmanager
 def opened(db: str, user: str | None) -> Iterator[Memory]:
     """Open the memory file, and say so where it is a new one: a misspelt name should not pass unseen."""
-    if db == default_db():
-        Path(db).parent.mkdir(parents=True, exist_ok=True)
     new = db != ":memory:" and not Path(db).exists()
-    with Memory(db, user=user) as memory:
+    with Memory(made(db), user=user) as memory:
         if new:
             show.note(f"New memory: {db}")
         yield memory
