@@ -202,9 +202,8 @@ def naming(connection: Connection, seen: Predicate, keys: Sequence[str]) -> list
             (whose, role.split()[0]) for whose, of, role in (key.rpartition("'s ") for key in waiting) if of and role
         }
         rows = _read(connection, seen, _OF_NAMES, {"keys": json.dumps(sorted(waiting)), "relations": _RELATIONS})
-        for whose, role in roles:
-            where = {"whose": whose, "role": role}
-            rows += _read(connection, seen, "c.subject = :whose and c.predicate = :role and", where, last=LATELY)
+        if roles:
+            rows += _read(connection, seen, _OF_ROLES, {"roles": json.dumps(sorted(roles))}, last=LATELY * len(roles))
         found.update({(claim.uid, claim.subject, claim.key): claim for claim in rows})
         waiting = {name for claim in rows for name in _names(claim)} - known
         known |= waiting
@@ -214,6 +213,7 @@ def naming(connection: Connection, seen: Predicate, keys: Sequence[str]) -> list
 
 
 _RELATIONS = json.dumps(sorted(RELATIONS))
+_OF_ROLES = "(c.subject, c.predicate) in (select value ->> 0, value ->> 1 from json_each(:roles)) and"
 _OF_NAMES = """
     (c.subject in (select value from json_each(:keys)) and c.predicate in ('name', 'called')
      or c.object_key in (select value from json_each(:keys)) and c.predicate in ('name', 'called')

@@ -27,7 +27,7 @@ LEAST_WINDOW = 256  # tokens
 MEMORY = 4  # one of so many tokens of the window is for memories, where nobody says otherwise
 STRETCH = 16  # turns that one summary stands for
 SHOWN = 12  # summaries that the window may show
-PAGE = 64  # records read at once
+PAGE = 24  # records that are read beyond those that fitted last time
 OWN = ("role", "content", "name", "at", "id", "metadata")  # fields of a message that a record keeps itself
 CUT = " … [cut]"
 
@@ -66,8 +66,10 @@ class Conversation:
             if callable_ is not None and not callable(callable_):
                 raise TypeError(f"{given} is a function, not {callable_!r:.80}")
         self._system, self._summarise, self._template = system, summarise, template
+        self._given_count = count_tokens
         self._count = count_tokens or memory._encoder().count_tokens
         self._tokens: dict[str, int] = {}  # of the messages seen last, by record
+        self._kept = 0  # messages that fitted into the window last time
         if self._used([_system(system)]) > window_tokens // 2:
             raise ValueError(f"system takes more than half of the window of {window_tokens:,} tokens")
 
@@ -126,7 +128,8 @@ class Conversation:
         self._sum_up(first)
         memories = self._memories(recent, shown, first) if self._share else ""
         text = "\n\n".join(filter(None, (self._system, memories)))
-        return [*([_system(text)] if text else []), *_fitted(shown, room, self._used)]
+        taken = sum(self._size(record, message) for group in recent for _, record, message in group)
+        return [*([_system(text)] if text else []), *(_fitted(shown, room, self._used) if taken > room else shown)]
 
     def tokens(self, messages: Sequence[Mapping[str, Any]]) -> int:
         """Return how many tokens *messages* take, with four for the frame of each."""
@@ -146,7 +149,7 @@ class Conversation:
             user=self._whose.user,
             agent=self._whose.agent,
             session="",  # other conversations are remembered too
-            count_tokens=self._count,
+            count_tokens=self._given_count,
             template=self._template,
         ).text
 
@@ -154,7 +157,7 @@ class Conversation:
         """Return the last messages that take *room* tokens together, oldest first, in groups that belong together."""
         turns: list[Turn] = []
         groups: list[list[Turn]] = []
-        limit = PAGE
+        limit = self._kept + PAGE  # a few more than it was last time
         while True:
             with self._memory._db.read() as connection:
                 seen = scope.within(self._whose, now=self._memory._now(), active=True)
@@ -164,6 +167,7 @@ class Conversation:
             whole = groups if len(rows) < limit else groups[1:]  # the first may have begun before this page
             kept = self._newest(whole, room)
             if len(kept) < len(whole) or len(rows) < limit:
+                self._kept = sum(map(len, kept))
                 return kept or whole[-1:]
             limit *= 4
 

@@ -173,7 +173,7 @@ class Knowing(Opened):
             known = claims.predicates_of(connection, keys)
         from . import asking  # numpy, which recall has loaded already
 
-        nearest = asking.nearest(query, known, self._encoder())
+        nearest = asking.nearest(self._recalling().vector(query, self._encoder()), known, self._encoder())
         about = self._lately(whose, keys, name, nearest, as_of=as_of, min_trust=min_trust)
         found = {(min(keys), each): [fact for fact in about if fact.predicate == each] for each in nearest}
         return found, {(name, predicate): sure for predicate, sure in nearest.items()}

@@ -9,10 +9,11 @@ are taken.  What is likely to be sought and speaks of most that is asked for com
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush, merge
-from itertools import groupby
+from itertools import accumulate, groupby
 from types import MappingProxyType
 
 from . import templates
@@ -233,17 +234,26 @@ def _folded(pieces: Iterable[Piece]) -> Iterator[Piece]:
 
 def _most(order: Sequence[Piece], budget: int, tokens: Callable[[int], int]) -> int:
     """Return how many pieces of *order* take at most *budget* tokens; *tokens* never falls as their number grows."""
-    low, high = 0, len(order)
-    total, guess = 0.0, 0
-    while guess < high and total + order[guess].cost <= budget:
-        total += order[guess].cost
-        guess += 1
+    costs = list(accumulate(piece.cost for piece in order))
+    low, high, scale = 0, len(order), 1.0
     while low < high:
-        guess = min(max(guess, low + 1), high)
+        guess = min(max(bisect_right(costs, budget / scale), low + 1), high)
         used = tokens(guess)
-        step = max(1, abs(budget - used) // 40)  # a piece takes 30 tokens or so
-        low, high, guess = (guess, high, guess + step) if used <= budget else (low, guess - 1, guess - step)
+        scale = used / costs[guess - 1]  # what costs are off by
+        low, high = (guess, high) if used <= budget else (low, guess - 1)
     return low
+
+
+def by_line(count_tokens: Callable[[str], int]) -> Callable[[str], int]:
+    """Return *count_tokens* for texts that have many lines in common, of a tokenizer of which no token spans a line."""
+    known: dict[str, int] = {}
+
+    def count(text: str) -> int:
+        lines = text.split("\n")
+        known.update((line, count_tokens(line)) for line in lines if line not in known)
+        return sum(known[line] for line in lines)
+
+    return count
 
 
 def _cut(lines: Iterable[Line], fits: Callable[[Line], bool], count_tokens: Callable[[str], int]) -> Iterator[Line]:

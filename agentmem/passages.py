@@ -32,7 +32,9 @@ def sentences(text: str) -> list[tuple[int, int]]:
 
 def stems(text: str) -> frozenset[str]:
     """Return the beginnings of the telling words in *text*, without case and accents."""
-    plain = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
+    plain = text.casefold()
+    if not plain.isascii():
+        plain = "".join(c for c in unicodedata.normalize("NFKD", plain) if not unicodedata.combining(c))
     return frozenset(word[:STEM] for word in WORD.findall(plain) if word not in STOPWORDS)
 
 

@@ -64,6 +64,7 @@ class Finder:
         self._db = db
         self._index = index
         self._pool = ThreadPoolExecutor(os.cpu_count() or 1, "agentmem-words")
+        self._last: tuple[str, rank.Floats] | None = None  # the query that was asked last, and its vector
 
     def hits(
         self,
@@ -87,6 +88,7 @@ class Finder:
             self._db.match_encoder(connection, encoder.id)
             with self._meanwhile(lambda: self.look(connection, text, seen)) as look:
                 question = Question(text, encode(encoder, [text])[0], now, half_life_days)
+                self._last = (text, question.encoding.vector)
                 view, words = look()
             ranked = best(connection, view, question, words, seen, k=max(k, LATE_DEPTH) if strategy else k)
             good = [found for found in ranked if found.score >= min_score]
@@ -94,6 +96,11 @@ class Finder:
         told = explain or strategy is not None
         hits = [Hit(records[found.id], found.score, found.why if told else None) for found in good]
         return hits if strategy is None else _by_strategy(strategy, text, hits)[:k]
+
+    def vector(self, text: str, encoder: Encoder) -> rank.Floats:
+        """Return the vector (384,) of *text*, which was made already if it is the query that was asked last."""
+        last = self._last
+        return last[1] if last and last[0] == text else encode(encoder, [text])[0].vector
 
     def look(self, connection: Connection, text: str, seen: Seen) -> tuple[View, lexical.Found]:
         """Return what ranking needs beside the query's encoding: what may be seen, and what *text*'s words find."""

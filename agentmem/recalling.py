@@ -172,7 +172,7 @@ class Recalling(Relating):
             held = list(blocks.in_view(connection, whose).values())
         return pack.pack(
             hits, query=query, blocks=held, budget_tokens=budget_tokens, template=shape, recent=last, earlier=earlier,
-            count_tokens=count_tokens or self._encoder().count_tokens, asked=self._asked_before(hits, whose),
+            count_tokens=count_tokens or self._counter(), asked=self._asked_before(hits, whose),
             **({} if filtered else self._known_behind(query, hits, whose, known, as_of=as_of, min_trust=min_trust)),
         )  # fmt: skip
 
@@ -190,6 +190,10 @@ class Recalling(Relating):
             related=[each for each in related if not known.issuperset(each.path[-1].evidence)],
         )
         return {"known": news, "past": past}
+
+    def _counter(self) -> Callable[[str], int]:
+        count = self._encoder().count_tokens
+        return count if self._given_encoder else pack.by_line(count)
 
     def _last_turns(self, whose: Scope, count: int) -> list[Record]:
         """Return the last *count* turns of the conversation, oldest first."""

@@ -43,7 +43,9 @@ _MARKDOWN = re.compile(r"([\\`*_\[\]<>&~|])")
 
 def plain(text: str) -> str:
     """Return *text* on one line, without what is not seen or changes direction, and without marks of roles."""
-    seen = "".join(c for c in " ".join(text.split()) if c in _KEPT or unicodedata.category(c) not in _UNSEEN)
+    seen = " ".join(text.split())
+    if not (seen.isascii() and seen.isprintable()):  # which most is, and it takes a tenth of the time
+        seen = "".join(c for c in seen if c in _KEPT or unicodedata.category(c) not in _UNSEEN)
     return " ".join(_MARKER.sub("‹", _SELECTORS.sub("", seen)).split())
 
 
