@@ -28,6 +28,8 @@ agentmem: a memory for AI agents that is one SQLite file and one import.
     asking      a question → the predicates that it asks for
     claims      the table of claims: what records say of whom
     blocks      the table of core blocks: what an agent always has in view
+    grants      what a user lets others read
+    audit       who did what when, in a chain
     fields      the fields of a kind of record: JSON Schema, checked
     kinds       which kinds are defined, and which record takes the place of which
     tools       the tools of a model: their definitions, its arguments, checked
@@ -47,6 +49,7 @@ agentmem: a memory for AI agents that is one SQLite file and one import.
     holding     the verbs about core blocks
     calling     the tools by which a model edits its own memory
     conversation  a window of fixed size on a conversation of any length
+    granting    the verbs about who may read what, and who did what
     memory      Memory: the verbs
     aio         AsyncMemory
     doors/      ways in: the command line
@@ -57,17 +60,34 @@ Imports go down this list, never up.
 from .aio import AsyncMemory
 from .errors import AgentmemError, BlockError, ImportFormatError, ModelError, NotFoundError, OpenError, StorageError
 from .memory import Memory
-from .records import Block, Context, Entity, Erasure, Fact, Hit, ImportReport, Kind, Line, Record, Related, Stats
+from .records import (
+    AuditEntry,
+    Block,
+    Context,
+    Entity,
+    Erasure,
+    Fact,
+    Grant,
+    Hit,
+    ImportReport,
+    Kind,
+    Line,
+    Record,
+    Related,
+    Stats,
+)
 
 __all__ = [
     "AgentmemError",
     "AsyncMemory",
+    "AuditEntry",
     "Block",
     "BlockError",
     "Context",
     "Entity",
     "Erasure",
     "Fact",
+    "Grant",
     "Hit",
     "ImportFormatError",
     "ImportReport",

@@ -3,7 +3,10 @@ What records claim of people and things: written beside each record, read for on
 `claims`, which `rebuild` can make again.
 
 A claim belongs to its record: what a read may not see of records it does not see of claims, and with a record its
-claims are forgotten.  Functions take a connection that `Database.read` or `Database.transaction` lent.
+claims are forgotten.  "I" in a record that somebody else granted is he, by his name; and what others' records say is
+never a claim about the reader: a Ben of theirs may be another.
+
+Functions take a connection that `Database.read` or `Database.transaction` lent.
 """
 
 from __future__ import annotations
@@ -11,14 +14,15 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from . import candidates
 from .db import Connection
 from .predicates import FORMER, HINT, RELATION, RELATIONS
 from .records import Row
-from .scope import Predicate
+from .scope import Predicate, Seen
 from .words import STOPWORDS
 
 if TYPE_CHECKING:  # numpy
@@ -30,6 +34,7 @@ QUERY_WORDS, NAME_WORDS = 40, 3  # of a query that are looked at, and of a name
 LATELY = 100  # claims that are looked through, of one predicate or by one speaker
 WORD = re.compile(r"\w+(?:['’.-]\w+)*")
 SELF = ""  # key of the user, where nobody is named
+NAMELESS = "default user"  # key of the user who has no name, for those to whom he granted something
 
 
 class Made(NamedTuple):
@@ -63,6 +68,7 @@ class Said(NamedTuple):
     uid: str  # of the record
     trust: float
     by_hand: bool  # a person corrected what was known
+    granted: bool = False  # somebody else's record says so
 
 
 def key(name: str) -> str:
@@ -155,13 +161,14 @@ def clear(connection: Connection) -> None:
     connection.execute("delete from claims")
 
 
-def speakers(connection: Connection, seen: Predicate) -> list[str]:
-    """Return the keys of those who spoke of themselves lately, the last first."""
+def speakers(connection: Connection, seen: Seen) -> list[str]:
+    """Return the keys of those who spoke of themselves lately in the reader's own records, the last first."""
+    own = _own(seen)
     rows = connection.execute(
         f"""select distinct subject from (
                 select c.subject from claims as c join records as r on r.id = c.record
-                where c.own and {seen.sql} order by c.record desc limit {LATELY})""",
-        seen.bindings,
+                where c.own and {own.sql} order by c.record desc limit {LATELY})""",
+        own.bindings,
     )
     return [row[0] for row in rows]
 
@@ -176,18 +183,23 @@ class Stated(NamedTuple):
     holds: bool
 
 
-def stated(connection: Connection, uids: Sequence[str]) -> list[Stated]:
-    """Return what the records *uids* claim, in their order."""
-    rows = connection.execute(
-        """select r.uid, c.subject, c.predicate, c.object_key, c.holds
-           from json_each(?) as asked join records as r on r.uid = asked.value join claims as c on c.record = r.id
-           where c.confidence >= ? order by asked.key, c.number""",
-        (json.dumps(list(uids)), HINT),
-    )
-    return [Stated(*row) for row in rows]
+def stated(connection: Connection, seen: Seen, uids: Sequence[str]) -> list[Stated]:
+    """Return what those of the records *uids* that *seen* sees claim, in their order."""
+    found: list[tuple[int, int, Stated]] = []
+    for owner, part in _by_owner(seen):
+        rows = connection.execute(
+            f"""select asked.key, c.number, r.uid, c.subject, c.predicate, c.object_key, c.holds
+                from json_each(:uids) as asked cross join records as r on r.uid = asked.value
+                cross join claims as c on c.record = r.id where c.confidence >= {HINT} and {part.sql}""",
+            {**part.bindings, "uids": json.dumps(list(uids))},
+        )
+        found += [
+            (place, number, Stated(uid, _by_name(subject, owner), *rest)) for place, number, uid, subject, *rest in rows
+        ]
+    return [each for *_, each in sorted(found, key=lambda row: row[:2])]
 
 
-def naming(connection: Connection, seen: Predicate, keys: Sequence[str]) -> list[Said]:
+def naming(connection: Connection, seen: Seen, keys: Sequence[str]) -> list[Said]:
     """
     Return the claims that say who one of *keys* is: his names, and of whom he is the sister or boss.
 
@@ -201,9 +213,8 @@ def naming(connection: Connection, seen: Predicate, keys: Sequence[str]) -> list
         roles = {
             (whose, role.split()[0]) for whose, of, role in (key.rpartition("'s ") for key in waiting) if of and role
         }
-        rows = _read(connection, seen, _OF_NAMES, {"keys": json.dumps(sorted(waiting)), "relations": _RELATIONS})
-        if roles:
-            rows += _read(connection, seen, _OF_ROLES, {"roles": json.dumps(sorted(roles))}, last=LATELY * len(roles))
+        rows = _read(connection, seen, sorted(waiting), _OF_NAMES)
+        rows += _of_roles(connection, seen, sorted(roles)) if roles else []
         found.update({(claim.uid, claim.subject, claim.key): claim for claim in rows})
         waiting = {name for claim in rows for name in _names(claim)} - known
         known |= waiting
@@ -212,13 +223,12 @@ def naming(connection: Connection, seen: Predicate, keys: Sequence[str]) -> list
     return list(found.values())
 
 
-_RELATIONS = json.dumps(sorted(RELATIONS))
 _OF_ROLES = "(c.subject, c.predicate) in (select value ->> 0, value ->> 1 from json_each(:roles)) and"
-_OF_NAMES = """
+_OF_NAMES = f"""
     (c.subject in (select value from json_each(:keys)) and c.predicate in ('name', 'called')
      or c.object_key in (select value from json_each(:keys)) and c.predicate in ('name', 'called')
      or c.object_key in (select value from json_each(:keys))
-        and c.predicate in (select value from json_each(:relations))) and"""
+        and c.predicate in (select value from json_each('{json.dumps(sorted(RELATIONS))}'))) and"""
 
 
 def _names(claim: Said) -> Sequence[str]:
@@ -229,44 +239,47 @@ def _names(claim: Said) -> Sequence[str]:
     return role, claim.key, f"{role} {claim.key}"
 
 
-def said(
-    connection: Connection, seen: Predicate, subjects: Sequence[str], predicates: Sequence[str] | None
-) -> list[Said]:
-    """Return what the records that *seen* sees claim of *subjects*, in any order."""
-    which = "c.subject in (select value from json_each(:subjects)) and"
+def said(connection: Connection, seen: Seen, subjects: Sequence[str], predicates: Sequence[str] | None) -> list[Said]:
+    """Return what the records that *seen* sees claim of him whom *subjects* mean, in any order."""
+    which = "c.subject in (select value from json_each(:keys)) and"
     which += "" if predicates is None else " c.predicate in (select value from json_each(:predicates)) and"
-    return _read(connection, seen, which, {"subjects": json.dumps(subjects), "predicates": json.dumps(predicates)})
+    return _read(connection, seen, subjects, which, {"predicates": json.dumps(predicates)})
 
 
-def lately(connection: Connection, seen: Predicate, subjects: Sequence[str], predicates: Iterable[str]) -> list[Said]:
+def lately(connection: Connection, seen: Seen, subjects: Sequence[str], predicates: Iterable[str]) -> list[Said]:
     """Return what `said` does, of each predicate the last few that were taken in: as many as a prompt can show."""
-    found: list[Said] = []
-    for subject in subjects:
-        for predicate in predicates:
-            found += _read(
-                connection,
-                seen,
-                "c.subject = :subject and c.predicate = :predicate and",
-                {"subject": subject, "predicate": predicate},
-                last=LATELY,
-            )
-    return found
+    wanted, mine = list(predicates), SELF in subjects
+    return [
+        claim
+        for subject in subjects
+        for predicate in wanted
+        for claim in _lately(connection, seen, subject, predicate, mine=mine)
+    ]
 
 
-def predicates_of(connection: Connection, subjects: Sequence[str]) -> list[str]:
-    """Return which predicates anybody's records have of *subjects*; what a reader sees of them is `lately`'s to say."""
+def predicates_of(connection: Connection, seen: Seen, subjects: Sequence[str]) -> list[str]:
+    """Return which predicates the reader's own records have of *subjects*."""
+    own = _own(seen)
     rows = connection.execute(
-        "select distinct predicate from claims where subject in (select value from json_each(?)) order by predicate",
-        (json.dumps(list(subjects)),),
+        f"""select predicate from (
+                select distinct predicate from claims where subject in (select value from json_each(:keys))) as p
+            where exists (
+                select 1 from json_each(:keys) as k cross join claims as c cross join records as r on r.id = c.record
+                where c.subject = k.value and c.predicate = p.predicate and {own.sql})
+            order by predicate""",
+        {**own.bindings, "keys": json.dumps(list(subjects))},
     )
     return [row[0] for row in rows]
 
 
-def with_object(connection: Connection, seen: Predicate, keys: Sequence[str]) -> list[Said]:
-    """Return what the records that *seen* sees claim of anybody with one of *keys* for an object, newest first."""
-    which = "c.object_key in (select value from json_each(:keys)) and"
-    found = _read(connection, seen, which, {"keys": json.dumps(list(keys))})
-    return sorted(found, key=lambda claim: (-claim.at, claim.uid))
+def with_object(connection: Connection, seen: Seen, keys: Sequence[str]) -> list[Said]:
+    """
+    Return what the records that *seen* sees claim of anybody with one of *keys* for an object: the reader's own first,
+    the newest first.
+    """
+    which = "c.object_key in (select value from json_each(:keys)) and c.object_key <> '' and"
+    found = _read(connection, seen, keys, which)
+    return sorted(found, key=lambda claim: (claim.granted, -claim.at, claim.uid))
 
 
 def names_in(text: str) -> list[str]:
@@ -276,15 +289,85 @@ def names_in(text: str) -> list[str]:
     return list(dict.fromkeys(" ".join(run) for run in runs if not {run[0], run[-1]} & STOPWORDS))
 
 
+# -- whose records ------------------------------------------------------------------------------------------------
+
+
+def _own(seen: Seen) -> Predicate:
+    return next(part for _, part in seen.by_owner())
+
+
+def _by_owner(seen: Seen) -> Iterator[tuple[str, Predicate]]:
+    """Yield by what key the reader knows an owner, first himself as SELF, and what he sees of his records."""
+    for user, part in seen.by_owner():
+        yield SELF if user is None else key(user) or NAMELESS, part
+
+
+def _called(keys: Sequence[str], owner: str) -> list[str]:
+    """Return what the records of *owner* call those whom *keys* mean to the reader: himself they call "I" too."""
+    if owner == SELF:
+        return list(keys)
+    if SELF in keys:
+        return []
+    others = [each for each in keys if not each.startswith("'s ")]  # without the reader's sister
+    return others + [each.removeprefix(owner) for each in others if each == owner or each.startswith(f"{owner}'s ")]
+
+
+def _by_name(subject: str, owner: str) -> str:
+    """Return the key that a *subject* of *owner*'s records has for the reader."""
+    return f"{owner}{subject}" if subject == SELF or subject.startswith("'s ") else subject
+
+
+def _lately(connection: Connection, seen: Seen, subject: str, predicate: str, *, mine: bool = False) -> list[Said]:
+    """Return the last claims of *subject*; with *mine*, it means the reader, of whom others' records say nothing."""
+    found: list[Said] = []
+    for owner, part in _by_owner(seen):
+        for called in [subject] if owner == SELF else [] if mine else _called([subject], owner):
+            which = "c.subject = :subject and c.predicate = :predicate and"
+            where = {"subject": called, "predicate": predicate}
+            found += _rows(connection, part, owner, which, where, last=LATELY)
+    return found
+
+
+def _of_roles(connection: Connection, seen: Seen, roles: Sequence[tuple[str, str]]) -> list[Said]:
+    """Return the last claims that say who has one of *roles*: whose, and what."""
+    found: list[Said] = []
+    for owner, part in _by_owner(seen):
+        pairs = [(called, role) for whose, role in roles for called in _called([whose], owner)]
+        if pairs:
+            found += _rows(connection, part, owner, _OF_ROLES, {"roles": json.dumps(pairs)}, last=LATELY * len(pairs))
+    return found
+
+
 def _read(
-    connection: Connection, seen: Predicate, which: str, bindings: dict[str, str], *, last: int = -1
+    connection: Connection, seen: Seen, keys: Sequence[str], which: str,
+    bindings: Mapping[str, str] = MappingProxyType({}),
+) -> list[Said]:  # fmt: skip
+    """Return the claims that the SQL *which* picks by :keys."""
+    found: list[Said] = []
+    for owner, part in _by_owner(seen):
+        if called := _called(keys, owner):
+            found += _rows(connection, part, owner, which, {**bindings, "keys": json.dumps(called)})
+    return found
+
+
+def _rows(
+    connection: Connection, part: Predicate, owner: str, which: str, bindings: Mapping[str, str], *, last: int = -1
 ) -> list[Said]:
     rows = connection.execute(
         f"""select c.subject, c.predicate, c.object, c.object_key, c.holds, c.ended, c.own,
                 c.confidence < {HINT}, c.confidence * r.confidence, ifnull(r.occurred_at, r.recorded_at),
                 r.recorded_at, r.valid_to, ifnull(r.position, 0), r.uid, r.trust, r.kind = :correction
             from claims as c cross join records as r on r.id = c.record -- cross: begin with the claims
-            where {which} {seen.sql} {"order by c.record desc limit :last" if last >= 0 else ""}""",
-        {**seen.bindings, **bindings, "correction": CORRECTION} | ({"last": last} if last >= 0 else {}),
+            where {which} {part.sql} {"order by c.record desc limit :last" if last >= 0 else ""}""",
+        {**part.bindings, **bindings, "correction": CORRECTION} | ({"last": last} if last >= 0 else {}),
     )
-    return [Said(*row) for row in rows]
+    if owner == SELF:
+        return [Said(*row) for row in rows]
+    return [_granted(Said(*row), owner) for row in rows]
+
+
+def _granted(claim: Said, owner: str) -> Said:
+    """Return a claim of *owner*'s records as the reader has it; by hand he outranks others on himself alone."""
+    subject = _by_name(claim.subject, owner)
+    his = subject == owner or subject.startswith(f"{owner}'s ")
+    return claim._replace(subject=subject, by_hand=claim.by_hand and his, granted=True)

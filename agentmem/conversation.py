@@ -202,7 +202,8 @@ class Conversation:
             with self._memory._db.read() as connection:
                 seen = scope.within(self._whose, now=self._memory._now(), active=True)
                 rows = store.turns(connection, number, seen, after=done, before=first, limit=STRETCH)
-                stating = frozenset(each.uid for each in claims.stated(connection, [record.id for _, record in rows]))
+                stated = claims.stated(connection, seen, [record.id for _, record in rows])
+                stating = frozenset(each.uid for each in stated)
             done = max([done + STRETCH, *(position for position, _ in rows)])
             turns = [record for _, record in rows]
             if turns:

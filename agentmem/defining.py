@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from . import kinds
+from . import audit, kinds
 from .opened import Opened
 from .records import Kind
 
@@ -51,7 +51,9 @@ class Defining(Opened):
         made = kinds.described(kind, schema, key=key, searchable=searchable, single=single)
         if self._kinds().get(kind) != made:
             with self._db.transaction() as connection:
-                kinds.define(connection, made, now=self._now(), stamp=self._db.stamp(connection))
+                now = self._now()
+                kinds.define(connection, made, by=self._default.user, now=now, stamp=self._db.stamp(connection))
+                audit.note(connection, "define", self._default, at=now)
         return made
 
     def kinds(self) -> list[Kind]:

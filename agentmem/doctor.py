@@ -7,11 +7,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from . import claims, fulltext, kinds, search, store
+from . import audit, claims, fulltext, grants, kinds, search, store
 from .db import Connection, Database
 from .errors import StorageError
 from .records import Stats, batches, moment_or_none
-from .scope import Predicate
+from .scope import Scope, within
 
 if TYPE_CHECKING:  # numpy: a doctor that only looks need not wait for it
     from .encoder import Encoder
@@ -39,11 +39,12 @@ CHECKS = {
 }
 
 
-def stats(db: Database, own: Predicate) -> Stats:
-    """Return what *own* sees, counted, and what the whole file takes."""
+def stats(db: Database, whose: Scope, *, now: int) -> Stats:
+    """Return what a read by *whose* sees, counted, and what the whole file takes."""
     with db.read() as connection:
-        counts = store.counts(connection, own)
-        sessions, first, last = store.span(connection, own)
+        seen = grants.with_granted(connection, within(whose, now=now), now=now)
+        counts = store.counts(connection, seen)
+        sessions, first, last = store.span(connection, seen)
         tables = db.table_sizes(connection)
         encoder = db.encoder_id(connection)
     return Stats(
@@ -65,11 +66,11 @@ def verify(db: Database) -> list[str]:
     """
     Return what is wrong with the file, one sentence each; an empty list is a sound file.
 
-    Looks at SQLite's own structure, foreign keys, the full-text indexes against the records' text, and orphans
-    between records, vectors and codes both ways.
+    Looks at SQLite's own structure, foreign keys, the full-text indexes against the records' text, orphans between
+    records, vectors and codes both ways, grants that cannot be read, and the chain of the audit trail.
     """
     problems: list[str] = []
-    for check in (_structure, _references, _rows, _words, _parts):
+    for check in (_structure, _references, _rows, _words, _parts, _grants, audit.broken):
         try:
             # FTS5 takes its check as a write.
             with db.transaction() if check is _words else db.read(fresh=True) as connection:
@@ -100,6 +101,11 @@ def _words(connection: Connection) -> list[str]:
 def _parts(connection: Connection) -> list[str]:
     agree = fulltext.parts_agree(connection, store.every_row(connection))
     return [] if agree else ["the full-text index of other languages does not agree with the records; run rebuild"]
+
+
+def _grants(connection: Connection) -> list[str]:
+    count = grants.unreadable(connection)
+    return [f"{count} grants have a filter that cannot be read and grant nothing; revoke them"] if count else []
 
 
 def compact(db: Database) -> int:

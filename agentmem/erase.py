@@ -4,20 +4,22 @@ Forget: records, their versions and all that was derived from them, down to the 
 
 from __future__ import annotations
 
-from . import blocks, claims, fulltext, kinds, search, store, summaries
+from . import audit, blocks, claims, fulltext, grants, kinds, search, store, summaries
 from .db import Connection, Database
 from .records import Block, Erasure
 from .scope import Predicate, Scope
 
 
 def forget(
-    db: Database, id: str | None, wanted: Predicate, own: Predicate, *, now: int, whole: Scope | None = None
+    db: Database, id: str | None, wanted: Predicate, own: Predicate, *, by: Scope, whole: bool, now: int
 ) -> Erasure:
     """
     Erase the record *id*, or all that *wanted* sees, with every version that *own* sees, and empty the log.
 
     Args:
-        whole: the core blocks of this scope go too.
+        by: who forgets.
+        whole: everything of that scope.  Its core blocks go too, and where it is no conversation alone, the name of the
+            user, or of that agent of his, wherever it stands.
 
     Raises:
         NotFoundError: *wanted* does not see the record *id*.
@@ -27,9 +29,9 @@ def forget(
             store.find(connection, id, wanted)
         named = store.matching(connection, wanted) if id is None else [id]
         uids = [record.id for record in store.versions(connection, named, own)]
+        stamp = db.stamp(connection)
         if uids:
             rows = store.rows(connection, uids)
-            stamp = db.stamp(connection)
             search.unindex(connection, rows)
             claims.unindex(connection, [row.id for row in rows])
             kinds.unindex(connection, [row.id for row in rows])
@@ -37,7 +39,12 @@ def forget(
             store.delete(connection, uids, now=now, stamp=stamp)
             fulltext.unindex(connection, rows, lambda: store.every_row(connection))
             db.mark_erased(connection, stamp)
-        labels = [] if whole is None else _blocks(db, connection, whole.owns, now=now)
+        labels = _blocks(db, connection, by.owns, now=now) if whole else []
+        nameless = by if whole and not by.session else None
+        ended = nameless is not None and not by.agent and grants.forget(connection, by.user, now=now, stamp=stamp)
+        hidden = audit.hide(connection, uids, nameless)
+        if uids or labels or ended or hidden:
+            audit.note(connection, "forget", by, at=now, count=len(uids) + len(labels), forgotten=nameless)
     return Erasure(tuple(uids), db.empty_log(), tuple(labels))
 
 
@@ -47,6 +54,7 @@ def block(db: Database, scope: Scope, label: str, *, now: int) -> Erasure:
         found: Block = blocks.find(connection, scope, label)
         place = Scope(found.user, found.agent or "", found.session or "")
         labels = _blocks(db, connection, place.exactly, label, now=now)
+        audit.note(connection, "forget", scope, at=now, count=len(labels))
     return Erasure((), db.empty_log(), tuple(labels))
 
 

@@ -46,7 +46,20 @@ def names_of(subject: str | None, user: Sequence[str], naming: Sequence[Said]) -
         user: keys that mean the user.
         naming: the claims that `claims.naming` returns.  "Mel is short for Melanie" makes two names one; so does "my
             sister Mel" of "my sister" where there is no other sister, and of "Mel" where there is no other Mel.
+            By what others granted the user gets no name more: whoever is called Ben there may be another.
     """
+    links = _links(user, [claim for claim in naming if not claim.granted])
+    if any(claim.granted for claim in naming):
+        mine = set(_reached([SELF], links))
+        others = [claim for claim in naming if claim.granted and mine.isdisjoint((claim.subject, claim.key))]
+        links = _links(user, [*(claim for claim in naming if not claim.granted), *others])
+    if subject is None or not subject.lower().startswith("my "):
+        return _reached([SELF if subject is None else key(subject)], links)
+    return _reached([key_of(f"my {subject[3:].lower()}", me) for me in _reached([SELF], links)], links)
+
+
+def _links(user: Sequence[str], naming: Sequence[Said]) -> Mapping[str, set[str]]:
+    """Return which keys mean the same as which."""
     links: dict[str, set[str]] = defaultdict(set)
     holders: dict[str, set[str]] = defaultdict(set)  # of a role: names
     roles: dict[str, set[tuple[str, str]]] = defaultdict(set)  # of a name: whose, what
@@ -75,9 +88,7 @@ def names_of(subject: str | None, user: Sequence[str], naming: Sequence[Said]) -
                 link(role, f"{role} {name}")
             if _one_person(roles[name]):
                 link(name, f"{role} {name}")
-    if subject is None or not subject.lower().startswith("my "):
-        return _reached([SELF if subject is None else key(subject)], links)
-    return _reached([key_of(f"my {subject[3:].lower()}", me) for me in _reached([SELF], links)], links)
+    return links
 
 
 def _one_person(roles: Collection[tuple[str, str]]) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from . import blocks, erase
+from . import audit, blocks, erase
 from .db import Connection
 from .opened import Opened
 from .records import Block, Erasure
@@ -177,7 +177,9 @@ class Blocks:
             return held
         blocks.check_fits(block, held)
         memory = self._memory
-        return blocks.write(connection, block, now=memory._now(), stamp=memory._db.stamp(connection))
+        now = memory._now()
+        audit.note(connection, "block", Scope(block.user, block.agent or ""), at=now, count=1)
+        return blocks.write(connection, block, now=now, stamp=memory._db.stamp(connection))
 
 
 class Holding(Opened):

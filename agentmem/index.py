@@ -1,5 +1,6 @@
 """
-The records of one scope, as recall searches and ranks them: all of them in memory, or read from the file each time.
+The records that one may see, his own and what was granted to him, as recall searches and ranks them: all of them in
+memory, or read from the file each time.
 
 Both give the same candidates and the same numbers.  In memory a search by meaning is one pass over the signs of the
 vectors, 48 bytes a record; in SQL nothing is kept, and a search reads the whole table.
@@ -20,7 +21,7 @@ from . import rank, search, store
 from .db import Connection
 from .encoder import signs
 from .roster import WORDS, Roster, clocks, empty, extended, refreshed, with_rows
-from .scope import Scope
+from .scope import Granted, Scope, Seen
 from .search import Interval
 
 NEAREST = 6  # so many times more are taken by the distance of signs than by the better estimate
@@ -31,7 +32,7 @@ SCOPES = 16  # whose records are kept marked
 
 
 class View(Protocol):
-    """The records of one scope in one state of the file."""
+    """The records that one may see in one state of the file."""
 
     @property
     def count(self) -> int:
@@ -41,7 +42,7 @@ class View(Protocol):
         """Return all of their ids, ascending."""
 
     def known(self, ids: rank.Places) -> tuple[NDArray[np.bool_], rank.Places]:
-        """Return which of *ids* (n,), ascending, are in the scope, and their characters (n,)."""
+        """Return which of *ids* (n,), ascending, may be seen, and their characters (n,)."""
 
     def near(self, vector: rank.Floats, limit: int, asked: Sequence[Interval] = ()) -> rank.Places:
         """
@@ -50,7 +51,7 @@ class View(Protocol):
         """
 
     def roster(self, ids: rank.Places) -> Roster:
-        """Return a roster that has the records *ids*, which are in the scope, and the turns around them."""
+        """Return a roster that has the records *ids*, which may be seen, and the turns around them, seen or not."""
 
     def turns(self, scopes: rank.Places, most: int) -> rank.Places:
         """Return how many turns each of the conversations *scopes* (n,) has, as far as *most*."""
@@ -62,15 +63,15 @@ class View(Protocol):
 class Index(Protocol):
     """Gives views; threads share it."""
 
-    def view(self, connection: Connection, scope: Scope) -> View:
-        """Return the records of *scope* in the state that *connection* sees, or in a later one."""
+    def view(self, connection: Connection, seen: Seen) -> View:
+        """Return the records whose owners *seen* sees, in the state that *connection* sees, or in a later one."""
 
 
 class InSQL:
     """Keeps nothing in memory."""
 
-    def view(self, connection: Connection, scope: Scope) -> View:
-        return Queried(connection, scope)
+    def view(self, connection: Connection, seen: Seen) -> View:
+        return Queried(connection, seen.whole)
 
 
 class InMemory:
@@ -79,38 +80,43 @@ class InMemory:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._roster = empty()
-        self._marks: dict[Scope, _Mark] = {}
+        self._marks: dict[tuple[Scope, tuple[Granted, ...]], _Mark] = {}
 
-    def view(self, connection: Connection, scope: Scope) -> View:
+    def view(self, connection: Connection, seen: Seen) -> View:
+        whose = seen.scope, seen.granted
         with self._lock:
             before, self._roster = self._roster, refreshed(self._roster, connection)
             if self._roster.erased != before.erased:
                 self._marks.clear()  # rows moved, and a scope's number may have a new owner
-            old = self._marks.pop(scope, None) or _Mark(0, np.empty(0, np.int64), np.empty(0, bool))
-            mark = _marked(old, self._roster, connection, scope)
+            old = self._marks.pop(whose, None) or _Mark(0, np.empty(0, np.int64), np.empty(0, bool))
+            mark = _marked(old, self._roster, connection, seen)
             # A reader of an earlier state than the roster's does not see every scope that it has.
             behind = mark is not old and clocks(connection)[0] < self._roster.clock
-            self._marks[scope] = old if behind else mark
+            self._marks[whose] = old if behind else mark
             if len(self._marks) > SCOPES:
                 del self._marks[next(iter(self._marks))]  # the one not used for longest
-            return Loaded(connection, self._roster, mark.rows)
+            return Loaded(connection, self._roster, mark.rows, parted=bool(seen.granted))
 
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """Which rows of a roster are in a scope."""
+    """Which rows of a roster may be seen."""
 
     last: int  # number of the last scope that was looked at
     scopes: rank.Places  # the numbers of those in it
     rows: NDArray[np.bool_]  # (n,)
 
 
-def _marked(mark: _Mark, roster: Roster, connection: Connection, scope: Scope) -> _Mark:
+def _marked(mark: _Mark, roster: Roster, connection: Connection, seen: Seen) -> _Mark:
     """Return *mark* with what *roster* has beyond it."""
     first = len(mark.rows)
     if first == len(roster.id):
         return mark
-    more = store.scope_numbers(connection, scope, after=mark.last)
+    if seen.granted:  # filters are SQL's to read
+        new = roster.id[first:]
+        found = search.visible(connection, new, seen.whole) if first else search.ids(connection, seen.whole)
+        return _Mark(0, mark.scopes, extended(mark.rows, np.isin(new, np.array(found, np.int64))))
+    more = store.scope_numbers(connection, seen.scope, after=mark.last)
     scopes = np.concatenate((mark.scopes, np.array(more, np.int64)))
     rows = extended(mark.rows, np.isin(roster.scope[first:], scopes))
     return _Mark(max(mark.last, int(roster.scope[first:].max())), scopes, rows)
@@ -119,10 +125,11 @@ def _marked(mark: _Mark, roster: Roster, connection: Connection, scope: Scope) -
 class Loaded:
     """A view of a roster in memory."""
 
-    def __init__(self, connection: Connection, roster: Roster, mark: NDArray[np.bool_]) -> None:
+    def __init__(self, connection: Connection, roster: Roster, mark: NDArray[np.bool_], *, parted: bool) -> None:
         self._connection = connection
         self._roster = roster
         self._mark = mark
+        self._parted = parted  # a conversation may be seen in part
         self.count = int(np.count_nonzero(mark))
 
     def ids(self) -> rank.Places:
@@ -152,7 +159,11 @@ class Loaded:
         return self._roster
 
     def turns(self, scopes: rank.Places, most: int) -> rank.Places:
-        return self._roster.turns(scopes, most)
+        if not self._parted:
+            return self._roster.turns(scopes, most)
+        found = np.sort(self._roster.scope[self._mark & (self._roster.position >= 0)])
+        count = np.searchsorted(found, scopes, "right") - np.searchsorted(found, scopes)
+        return np.asarray(np.minimum(count, most), np.int64)
 
     def span(self, since: int, until: int) -> Interval | None:
         at = self._roster.at
@@ -171,19 +182,19 @@ class Loaded:
 class Queried:
     """A view that reads the file."""
 
-    def __init__(self, connection: Connection, scope: Scope) -> None:
+    def __init__(self, connection: Connection, seen: Seen) -> None:
         self._connection = connection
-        self._scope = scope
+        self._seen = seen
 
     @cached_property
     def count(self) -> int:
-        return search.count(self._connection, self._scope)
+        return search.count(self._connection, self._seen)
 
     def ids(self) -> rank.Places:
-        return np.array(search.ids(self._connection, self._scope), np.int64)
+        return np.array(search.ids(self._connection, self._seen), np.int64)
 
     def known(self, ids: rank.Places) -> tuple[NDArray[np.bool_], rank.Places]:
-        lengths = search.lengths(self._connection, ids, self._scope)
+        lengths = search.lengths(self._connection, ids, self._seen)
         found = np.array([lengths.get(id, -1) for id in ids.tolist()], np.int64)
         return found >= 0, found
 
@@ -192,7 +203,7 @@ class Queried:
         return np.union1d(found, self._nearest(vector, limit // 2, self._of_times(asked))) if asked else found
 
     def _nearest(self, vector: rank.Floats, limit: int, among: rank.Places | None) -> rank.Places:
-        found = search.nearest_signs(self._connection, bytes(signs(vector)), self._scope, NEAREST * limit, among)
+        found = search.nearest_signs(self._connection, bytes(signs(vector)), self._seen, NEAREST * limit, among)
         ids = np.array(sorted(found), np.int64)
         bits = np.frombuffer(b"".join(found[id] for id in ids.tolist()), np.uint64).reshape(-1, WORDS)
         return _nearest(ids, vector, bits.T, limit)
@@ -202,7 +213,8 @@ class Queried:
         return with_rows(empty(), self._connection, f"where {which.sql} order by r.id", which.bindings)
 
     def turns(self, scopes: rank.Places, most: int) -> rank.Places:
-        return np.array(search.turns(self._connection, scopes, most), np.int64)
+        parted = self._seen if self._seen.granted else None
+        return np.array(search.turns(self._connection, scopes, most, parted), np.int64)
 
     def _of_times(self, asked: Sequence[Interval]) -> rank.Places:
         listed = (search.speaking_of(self._connection, asked), search.said(self._connection, asked))
@@ -210,7 +222,7 @@ class Queried:
         return ids[self.known(ids)[0]]
 
     def span(self, since: int, until: int) -> Interval | None:
-        return search.span(self._connection, since, until, self._scope)
+        return search.span(self._connection, since, until, self._seen)
 
 
 def _ids(text: str) -> rank.Places:

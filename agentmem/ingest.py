@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import candidates, claims, fulltext, kinds, search, store, summaries
+from . import audit, candidates, claims, fulltext, kinds, search, store, summaries
 from .candidates import Extract
 from .db import Connection, Database, Stamp
 from .draft import REMEMBER_FIELDS, Draft, draft, json_object, merged, read_message
@@ -113,8 +113,9 @@ def turns(
 
 
 def write_all(
-    db: Database, reader: Reader, drafts: Iterable[Draft], *, now: Callable[[], int], restore: bool = True
-) -> Iterator[Written]:
+    db: Database, reader: Reader, drafts: Iterable[Draft], *, now: Callable[[], int], restore: bool = True,
+    verb: str = "remember",
+) -> Iterator[Written]:  # fmt: skip
     """
     Write *drafts* as `write` does, BATCH in one transaction, and yield what became of each batch.
 
@@ -127,7 +128,7 @@ def write_all(
 
     def stored() -> Iterator[Written]:
         if waiting:
-            yield _store(db, reader, waiting[0], waiting[1](), now=now(), restore=restore)
+            yield _store(db, reader, waiting[0], waiting[1](), now=now(), restore=restore, verb=verb)
 
     with ThreadPoolExecutor(1, "agentmem-ahead") as ahead:
         while True:
@@ -143,15 +144,18 @@ def write_all(
             waiting = batch, future.result
 
 
-def write(db: Database, reader: Reader, drafts: Sequence[Draft], *, now: int, restore: bool = True) -> Written:
+def write(
+    db: Database, reader: Reader, drafts: Sequence[Draft], *, now: int, restore: bool = True, verb: str = "remember"
+) -> Written:
     """
     Store the drafts that are not here yet, encoded before the transaction.
 
     Args:
         restore: whether what was forgotten may be stored anew: a person may say it again, a history or file may not.
+        verb: what the audit trail calls it.
     """
     derived = _derive(db, reader, drafts, now=now, restore=restore)
-    return _store(db, reader, drafts, derived, now=now, restore=restore)
+    return _store(db, reader, drafts, derived, now=now, restore=restore, verb=verb)
 
 
 def _derive(db: Database, reader: Reader, drafts: Sequence[Draft], *, now: int, restore: bool) -> Derivations:
@@ -166,10 +170,10 @@ def _derive(db: Database, reader: Reader, drafts: Sequence[Draft], *, now: int, 
 
 
 def _store(
-    db: Database, reader: Reader, drafts: Sequence[Draft], derived: Derivations, *, now: int, restore: bool
+    db: Database, reader: Reader, drafts: Sequence[Draft], derived: Derivations, *, now: int, restore: bool, verb: str
 ) -> Written:
     """Store those of *drafts* that are still not here, in one transaction; where nothing is to be stored, only read."""
-    added, rows = 0, list[int | None]()
+    added, rows = list[int](), list[int | None]()
     with db.transaction() if derived else db.read() as connection:
         kinds.confirm(connection, drafts)
         stamp = claim(db, connection, reader.encoder) if derived else None
@@ -182,13 +186,14 @@ def _store(
                 found = derived.get(made.content_hash) or _derived(reader, [made])[made.content_hash]
                 held = kinds.holder(connection, made, now=now)
                 row = _put(connection, made, found, now=now, stamp=stamp, instead_of=held.uid if held else None)
-                added += 1
+                added.append(row)
             rows.append(row)
         else:
             here = [row for row in rows if row is not None]
             records = store.fetch(connection, here)
-            return Written([records[row] for row in here], added, len(drafts))
-    return write(db, reader, drafts, now=now, restore=restore)  # it was here at the first look
+            audit.note_records(connection, verb, [records[row] for row in added], at=now)
+            return Written([records[row] for row in here], len(added), len(drafts))
+    return write(db, reader, drafts, now=now, restore=restore, verb=verb)  # it was here at the first look
 
 
 def _here(connection: Connection, made: Draft, *, now: int) -> int | None:
@@ -212,7 +217,9 @@ def replace(db: Database, reader: Reader, old: Record, made: Draft, own: Predica
         stamp = claim(db, connection, reader.encoder)
         row = _put(connection, made, derived, now=now, stamp=stamp, instead_of=old.id)
         summaries.unindex(connection, [row])
-        return store.fetch(connection, [row])[row]
+        record = store.fetch(connection, [row])[row]
+        audit.note(connection, "revise", made.scope, [old.id, record.id], at=now, count=1)
+        return record
 
 
 def _check_start(made: Draft, now: int) -> None:

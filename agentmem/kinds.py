@@ -75,14 +75,15 @@ def every(connection: Connection) -> dict[str, Kind]:
     }
 
 
-def define(connection: Connection, kind: Kind, *, now: int, stamp: Stamp) -> None:
+def define(connection: Connection, kind: Kind, *, by: str, now: int, stamp: Stamp) -> None:
     """
     Write *kind*, in the place of the one of its name.
 
     Raises:
-        ValueError: a record that holds does not fit it, or two would take each other's place; the message names them.
+        ValueError: a record that holds does not fit it, or two would take each other's place; the message names them,
+            and what is in them where they are of the user *by*.
     """
-    keys = list(_fitting(connection, kind, now=now))
+    keys = list(_fitting(connection, kind, by=by, now=now))
     connection.execute("delete from keys where record in (select id from records where kind = ?)", (kind.name,))
     for row, hash in keys:
         index(connection, row, hash)
@@ -101,7 +102,7 @@ def define(connection: Connection, kind: Kind, *, now: int, stamp: Stamp) -> Non
     )
 
 
-def _fitting(connection: Connection, kind: Kind, *, now: int) -> Iterator[tuple[int, bytes]]:
+def _fitting(connection: Connection, kind: Kind, *, by: str, now: int) -> Iterator[tuple[int, bytes]]:
     """Yield row id and key of a kind's records that hold; ValueError where one does not fit, or two share a key."""
     holders: dict[bytes, str] = {}
     for row, uid, whose, values, expires in _active(connection, kind.name):
@@ -113,7 +114,8 @@ def _fitting(connection: Connection, kind: Kind, *, now: int) -> Iterator[tuple[
         try:
             fields.check(kind.schema, values, kind.name)
         except ValueError as error:
-            raise ValueError(f"record {uid} of user {whose.user!r} does not fit: {error}") from None
+            why = error if whose.user == by else "that user can see why"
+            raise ValueError(f"record {uid} of user {whose.user!r} does not fit: {why}") from None
         if hash is not None and (other := holders.setdefault(hash, uid)) != uid:
             raise ValueError(
                 f"records {other} and {uid} of user {whose.user!r} would take each other's place; forget one first"

@@ -10,7 +10,7 @@ from functools import partial
 
 from . import claims, facts, ingest, scope
 from .draft import draft
-from .opened import Opened
+from .opened import Opened, noted
 from .predicates import GUIDING, OWN, RELATIONS
 from .records import EPOCH, Fact, Hit, Instant, Record, Related, instant
 from .scope import Scope
@@ -25,6 +25,7 @@ MAX_WORDS = 200  # characters of a subject, predicate or object
 class Knowing(Opened):
     """What an open memory knows of people and things."""
 
+    @noted
     def facts(
         self,
         subject: str | None = None,
@@ -114,7 +115,7 @@ class Knowing(Opened):
         made = draft(
             text, whose, now=now, kind=claims.CORRECTION, at=at, key=secrets.token_hex(8), metadata={"claim": claim}
         )  # the key: said by hand again, it counts again
-        return ingest.write(self._db, self._reader(), [made], now=now).records[0]
+        return ingest.write(self._db, self._reader(), [made], now=now, verb="correct").records[0]
 
     def confirm(self, fact: Fact, *, user: str | None = None, agent: str | None = None) -> Record:
         """
@@ -144,8 +145,8 @@ class Knowing(Opened):
         Return the facts that *query* asks for of the user, then those that *hits* speak of, as all records have them,
         in the hits' order; and what is past in a hit, by its id.
         """
-        with self._db.read() as connection:
-            stated = claims.stated(connection, [hit.record.id for hit in hits])
+        with self._reading(whose) as (connection, seen):
+            stated = claims.stated(connection, seen, [hit.record.id for hit in hits])
         found, asked = self._asked_for(query, whose, as_of=as_of, min_trust=min_trust)
         spoken: dict[tuple[str, str], list[tuple[str, str]]] = {}
         for subject in dict.fromkeys(claim.subject for claim in stated):
@@ -169,8 +170,8 @@ class Knowing(Opened):
         much it asks for each, 0..1.
         """
         keys, name, _ = self._claims(whose, None, [])
-        with self._db.read() as connection:
-            known = claims.predicates_of(connection, keys)
+        with self._reading(whose) as (connection, seen):
+            known = claims.predicates_of(connection, seen, keys)
         from . import asking  # numpy, which recall has loaded already
 
         nearest = asking.nearest(self._recalling().vector(query, self._encoder()), known, self._encoder())
@@ -183,8 +184,8 @@ class Knowing(Opened):
         min_trust: float,
     ) -> list[Fact]:  # fmt: skip
         """Return what the last claims say of him whom *keys* mean and facts call *name*."""
-        with self._db.read() as connection:
-            known = claims.lately(connection, scope.within(whose, now=self._now()), keys, predicates)
+        with self._reading(whose) as (connection, seen):
+            known = claims.lately(connection, seen, keys, predicates)
         return facts.fold([claim for claim in known if claim.trust >= min_trust], name, as_of=as_of)
 
     def _minded(self, query: str, whose: Scope, *, as_of: int | None, min_trust: float) -> list[Related]:
@@ -193,9 +194,9 @@ class Knowing(Opened):
 
         "Which language for Project X?" leads to who works on it, and to the language that he prefers.
         """
-        with self._db.read() as connection:
-            names = claims.names_in(query)
-            named = claims.with_object(connection, scope.within(whose, now=self._now()), names)
+        names = claims.names_in(query)
+        with self._reading(whose) as (connection, seen):
+            named = claims.with_object(connection, seen, names)
         found: list[Related] = []
         ways: dict[str, dict[str, None]] = {}
         for claim in named[:MOST_NAMED]:
@@ -220,8 +221,7 @@ class Knowing(Opened):
             raise TypeError(f"whom it is of is a name, not {subject!r:.80}")
         if subject is not None and not subject.strip():
             raise ValueError("whom it is of is a name, and this is blank; leave it out for the user")
-        seen = scope.within(whose, now=self._now())
-        with self._db.read() as connection:
+        with self._reading(whose) as (connection, seen):
             own = [claims.key(whose.user)] if whose.user else claims.speakers(connection, seen)
             user = own if len(own) == 1 else []
             me = [claims.SELF, *user]

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from . import ingest, kinds, scope, store
@@ -62,7 +62,7 @@ class Loading(Defining):
                 map(ingest.under_heading, conversation.messages), own, extra, now=self._now(),
                 source=conversation.source, trust=trust, kind=conversation.kind,
             )  # fmt: skip
-            for written in ingest.write_all(self._db, self._reader(), drafts, now=self._now, restore=False):
+            for written in self._imported(drafts):
                 added += written.added
                 done += written.given
                 if progress is not None:
@@ -70,6 +70,9 @@ class Loading(Defining):
         return ImportReport(conversations, added, done - added, dict(skipped))
 
     # -- parts of the recipe ------------------------------------------------------------------------------------
+
+    def _imported(self, drafts: Iterable[Draft]) -> Iterator[ingest.Written]:
+        return ingest.write_all(self._db, self._reader(), drafts, now=self._now, restore=False, verb="import")
 
     def _adopt(
         self, path: Path, format: str, own: Scope, trust: float, progress: Callable[[int], None] | None
@@ -99,7 +102,7 @@ class Loading(Defining):
                 yield versions[0]
 
         done = added = 0
-        for written in ingest.write_all(self._db, self._reader(), firsts(), now=self._now, restore=False):
+        for written in self._imported(firsts()):
             added += written.added
             done += written.given
             if progress is not None:
@@ -110,7 +113,7 @@ class Loading(Defining):
 
     def _follow(self, versions: list[Draft]) -> Record | None:
         """Revise the record of the first of *versions* into the others; None where it was forgotten."""
-        first = ingest.write(self._db, self._reader(), versions[:1], now=self._now(), restore=False)
+        first = ingest.write(self._db, self._reader(), versions[:1], now=self._now(), restore=False, verb="import")
         if not first.records:
             return None
         own = scope.within(versions[0].scope, now=self._now())

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from . import erase, ingest, kinds, scope, store
+from . import erase, grants, ingest, kinds, scope, store
 from .calling import Calling
 from .conversation import Conversation
+from .granting import Granting
 from .loading import Loading
+from .opened import noted
 from .recalling import Recalling
 from .records import Erasure, Instant, Record
 from .scope import Scope
@@ -22,19 +24,21 @@ from .templates import Template
 Records = list[Record]  # in the class below, `list` is a verb
 
 
-class Memory(Recalling, Loading, Calling):
+class Memory(Recalling, Loading, Calling, Granting):
     """
     One memory in one SQLite file; safe to share between threads.
 
     Args:
         path: the file; made if it does not exist.  ":memory:" is a memory that ends with the object.
         user, agent, session: the scope of every verb that does not name its own.  A read sees exactly the user's
-            records (the default user is ""), narrowed to the agent and session where these are named.
+            records (the default user is ""), narrowed to the agent and session where these are named, and what others
+            have granted to him.  A write touches his own alone.
         durability: "normal" keeps the file sound through a power cut, which may take the last commits;
             "full" keeps those too and waits for the disk on every write.
         encoder: what makes vectors of texts; default is the shipped MiniLM.
         index: "memory" keeps about 100 bytes of each record in memory, from the first recall on; "sql" keeps nothing,
             for small machines, and ranks the same, slower.
+        audit_reads: note in the audit trail what each read showed; writes are noted always.
         now: returns the present instant; default is the clock.  Give another to test what time does.
 
     Raises:
@@ -158,7 +162,7 @@ class Memory(Recalling, Loading, Calling):
         own = self._default.narrowed(user, agent, session)
         drafts = ingest.turns(messages, own, metadata, now=self._now(), source=source, trust=trust)
         records: Records = []
-        for written in ingest.write_all(self._db, self._reader(), drafts, now=self._now, restore=False):
+        for written in ingest.write_all(self._db, self._reader(), drafts, now=self._now, restore=False, verb="observe"):
             records += written.records
         return records
 
@@ -224,7 +228,7 @@ class Memory(Recalling, Loading, Calling):
             NotFoundError: there is no record *id* for this user.
             ValueError: nothing says what to forget, or what says so is empty.
         """
-        own = scope.within(self._default.narrowed(user, agent, session))
+        whose = self._default.narrowed(user, agent, session)
         if where is not None and id is None and user is None and not (agent or session):
             with self._db.read() as connection:
                 # An unset variable in a filter must not erase everything.
@@ -236,9 +240,9 @@ class Memory(Recalling, Loading, Calling):
             raise ValueError(
                 "forget takes an id, where=…, user=…, agent=… or session=…; alone it would erase everything"
             )
-        wanted = scope.within(self._default.narrowed(user, agent, session), where=where, active=where is not None)
-        whole = own.scope if id is None and where is None else None
-        return erase.forget(self._db, id, wanted, own, now=self._now(), whole=whole)
+        wanted = scope.within(whose, where=where, active=where is not None)
+        whole = id is None and where is None
+        return erase.forget(self._db, id, wanted, scope.within(whose), by=whose, whole=whole, now=self._now())
 
     def conversation(
         self,
@@ -272,11 +276,13 @@ class Memory(Recalling, Loading, Calling):
 
     # -- reading ------------------------------------------------------------------------------------------------
 
+    @noted
     def get(self, id: str, *, user: str | None = None, agent: str | None = None, session: str | None = None) -> Record:
         """Return the record *id*, superseded or not; NotFoundError where this user has none such, or it expired."""
-        with self._db.read() as connection:
-            return store.find(connection, id, self._own(user, agent, session))[1]
+        with self._reading(self._default.narrowed(user, agent, session)) as (connection, seen):
+            return store.find(connection, id, seen)[1]
 
+    @noted
     def list(
         self,
         *,
@@ -289,24 +295,34 @@ class Memory(Recalling, Loading, Calling):
         until: Instant | None = None,
         as_of: Instant | None = None,
         min_trust: float = 0.0,
+        shared: bool = True,
         limit: int = 100,
         offset: int = 0,
     ) -> Records:
-        """Return records, newest first; the arguments are those of `recall`."""
+        """
+        Return records, newest first; the arguments are those of `recall`.
+
+        Args:
+            shared: False leaves out what others granted, as whoever is about to change what he finds wants it.
+        """
+        if not isinstance(shared, bool):
+            raise TypeError(f"shared is True or False, not {shared!r:.80}")
         scope.check_count("limit", limit, 0)
         scope.check_count("offset", offset, 0)
+        now = self._now()
         seen = scope.visible(
-            self._default.narrowed(user, agent, session), now=self._now(), kinds=kinds, where=where, since=since,
-            until=until, as_of=as_of, min_trust=min_trust,
+            self._default.narrowed(user, agent, session), now=now, kinds=kinds, where=where, since=since, until=until,
+            as_of=as_of, min_trust=min_trust,
         )  # fmt: skip
         with self._db.read() as connection:
+            seen = grants.with_granted(connection, seen, now=now) if shared else seen
             return store.select(connection, seen, limit=limit, offset=offset)
 
+    @noted
     def history(
         self, id: str, *, user: str | None = None, agent: str | None = None, session: str | None = None
     ) -> Records:
         """Return every version of the record *id*, from any one of them, oldest first."""
-        own = self._own(user, agent, session)
-        with self._db.read() as connection:
-            store.find(connection, id, own)
-            return store.versions(connection, [id], own)
+        with self._reading(self._default.narrowed(user, agent, session)) as (connection, seen):
+            store.find(connection, id, seen)
+            return store.versions(connection, [id], seen)

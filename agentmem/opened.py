@@ -4,18 +4,20 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
-from . import doctor, ingest, kinds, scope, store
+from . import audit, doctor, grants, ingest, kinds, scope, store
 from .candidates import Extract
-from .db import Database
+from .db import Connection, Database
 from .errors import StorageError
 from .records import Instant, Stats, instant
-from .scope import Predicate, Scope
+from .scope import Scope, Seen
 
 if TYPE_CHECKING:
     from .encoder import Encoder
@@ -23,6 +25,22 @@ if TYPE_CHECKING:
 
 INDEXES = {"memory": "InMemory", "sql": "InSQL"}  # name → class of `index`
 Texts = list[str]
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def noted(verb: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], R]:
+    """Let a *verb* that reads enter into the audit trail what it showed, where the memory is to audit reads."""
+
+    @functools.wraps(verb)
+    def read(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        answer = verb(self, *args, **kwargs)
+        if self._audit_reads:
+            whose = {name: kwargs.get(name) for name in ("user", "agent")}
+            self._note(verb.__name__, self._default.narrowed(**whose), audit.ids_of(answer))
+        return answer
+
+    return read
 
 
 class Opened:
@@ -39,6 +57,7 @@ class Opened:
         encoder: Encoder | None = None,
         index: str = "memory",
         extract: Extract | None = None,
+        audit_reads: bool = False,
         now: Callable[[], Instant] | None = None,
     ) -> None:
         if index not in INDEXES:
@@ -49,15 +68,17 @@ class Opened:
         if extract is not None and not callable(extract):
             raise TypeError(f"extract is a function of turns and a JSON Schema, not {extract!r:.80}")
         self._clock = now
+        self._audit_reads = audit_reads
         self._extract = extract
         self._default = Scope().narrowed(user, agent, session)
         self._given_encoder = encoder
         self._finder: Finder | None = None  # made by the first recall
         self._db = Database(path, durability=durability, now=self._now)
 
+    @noted
     def stats(self, *, user: str | None = None, agent: str | None = None, session: str | None = None) -> Stats:
         """Return what the scope holds, and what the file takes."""
-        return doctor.stats(self._db, self._own(user, agent, session))
+        return doctor.stats(self._db, self._default.narrowed(user, agent, session), now=self._now())
 
     def users(self, *, id: str | None = None, agent: str | None = None, session: str | None = None) -> Texts:
         """
@@ -124,8 +145,16 @@ class Opened:
     def _now(self) -> int:
         return time.time_ns() // 1_000_000 if self._clock is None else instant(self._clock())
 
-    def _own(self, user: str | None, agent: str | None, session: str | None) -> Predicate:
-        return scope.within(self._default.narrowed(user, agent, session), now=self._now())
+    @contextmanager
+    def _reading(self, whose: Scope) -> Iterator[tuple[Connection, Seen]]:
+        """Lend a connection, and what a read by *whose* sees there: his own, and what is granted to him."""
+        now = self._now()
+        with self._db.read() as connection:
+            yield connection, grants.with_granted(connection, scope.within(whose, now=now), now=now)
+
+    def _note(self, verb: str, by: Scope, ids: Sequence[str]) -> None:
+        with self._db.transaction() as connection:
+            audit.note(connection, verb, by, ids, at=self._now())
 
     def _encoder(self) -> Encoder:
         if self._given_encoder is not None:

@@ -89,6 +89,7 @@ def pack(
     blocks: Sequence[Block] = (),
     recent: Sequence[Record] = (),
     earlier: Sequence[Line] = (),
+    reader: str | None = None,
 ) -> Context:
     """
     Put as much as fits into a text of *budget_tokens*; nothing to say gives an empty text.
@@ -100,13 +101,15 @@ def pack(
         blocks: what stands before everything else.
         recent: turns that stand whole, oldest first.
         earlier: lines of what a conversation began with, oldest first.
+        reader: the user whom the text is for: "I" in what others shared is not he.
     """
     sought = list(_sought(hits, stems(query)))
+    said = _said(sought, past, asked, reader)
     queues = {
         "core": _core(blocks),
         "recent": iter([Piece(_quoted(each, "recent", past), HEAD + _cost(each.text)) for each in reversed(recent)]),
         "earlier": iter([Piece(line, HEAD + _cost(line.text)) for line in reversed(earlier)]),
-        "found": merge(_facts(sought, known or Known()), _said(sought, past, asked), key=lambda piece: piece.rank),
+        "found": merge(_facts(sought, known or Known()), said, key=lambda piece: piece.rank),
     }
     order = list(_folded(_shared_out(queues)))
     count = _most(order, budget_tokens, lambda some: count_tokens(template(_lines(order[:some]))))
@@ -165,12 +168,14 @@ def _facts(sought: Sequence[Sought], known: Known) -> list[Piece]:
     return sorted(pieces, key=lambda piece: piece.rank)
 
 
-def _said(sought: Sequence[Sought], past: Mapping[str, str], asked: Mapping[str, str]) -> Iterator[Piece]:
+def _said(
+    sought: Sequence[Sought], past: Mapping[str, str], asked: Mapping[str, str], reader: str | None
+) -> Iterator[Piece]:
     """Yield the sentences of the hits; the first of a record also pays for date and speaker."""
     queues: list[list[Piece]] = []
     for each in sought:
         record = each.hit.record
-        line = _quoted(record, "untrusted" if record.trust < UNTRUSTED else "said", past)
+        line = _quoted(record, "untrusted" if record.trust < UNTRUSTED else "said", past, reader)
         question = asked.get(record.id, "")
         pieces = [
             Piece(line, _cost(record.text[a:b]), each.worth(shared), hit=each.hit, place=(a, b), asked=question)
@@ -321,12 +326,13 @@ def _excerpt(pieces: Sequence[Piece]) -> Line:
     return replace(line, text=" ".join(filter(None, parts)))
 
 
-def _quoted(record: Record, section: str, past: Mapping[str, str]) -> Line:
+def _quoted(record: Record, section: str, past: Mapping[str, str], reader: str | None = None) -> Line:
     """Return the line of *record*; of one that is found, without words yet."""
+    shared = "" if reader in (None, record.user) else f", shared by {name(record.user) or 'the default user'}"
     return Line(
         section,
         plain(record.text) if section == "recent" else "",
-        speaker=name(record.speaker or record.role),
+        speaker=name(record.speaker or record.role) + shared,
         day=day(record.occurred_at) or "date unknown",
         mark=f"until {day(record.valid_to)}" if record.valid_to else plain(past.get(record.id, "")),
         source=name(record.source or ""),

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from . import lexical, rank, search, store
+from . import grants, lexical, rank, search, store
 from .db import Connection, Database
 from .encoder import WIDTH, Encoder, Encoding, encode
 from .index import Index, View
@@ -82,10 +82,13 @@ class Finder:
         """
         Return up to *k* hits for *text* of at least *min_score*, in the order of *strategy* where one is given.
 
+        They are of what is *seen*, and of what is granted to its reader.
+
         Words are looked up while the query is encoded: both take milliseconds outside of Python.
         """
         with self._db.read() as connection:
             self._db.match_encoder(connection, encoder.id)
+            seen = grants.with_granted(connection, seen, now=now)
             with self._meanwhile(lambda: self.look(connection, text, seen)) as look:
                 question = Question(text, encode(encoder, [text])[0], now, half_life_days)
                 self._last = (text, question.encoding.vector)
@@ -104,7 +107,7 @@ class Finder:
 
     def look(self, connection: Connection, text: str, seen: Seen) -> tuple[View, lexical.Found]:
         """Return what ranking needs beside the query's encoding: what may be seen, and what *text*'s words find."""
-        view = self._index.view(connection, seen.scope)
+        view = self._index.view(connection, seen)
         return view, lexical.search(connection, text, view)
 
     @contextmanager
@@ -166,7 +169,7 @@ def best(
         if not len(ids):
             return []
         roster = view.roster(ids)
-        ids = _with_neighbours(roster, ids)
+        ids = _with_neighbours(roster, ids, view if seen.granted else None)
         rows = roster.rows(ids)
         spots = roster.spots(rows)
         signals = _signals(connection, view, roster, question, rows, spots, words, asked)
@@ -198,11 +201,19 @@ def _candidates(
     return np.unique(np.concatenate(arms))
 
 
-def _with_neighbours(roster: Roster, ids: rank.Places) -> rank.Places:
-    """Return *ids* and those of the turns directly before and after each, ascending."""
+def _with_neighbours(roster: Roster, ids: rank.Places, parted: View | None) -> rank.Places:
+    """
+    Return *ids* and those of the turns directly before and after each, ascending.
+
+    Args:
+        parted: a view of conversations that are seen in part only; what it has not may lend nothing.
+    """
     rows = roster.rows(ids)
-    beside = np.concatenate((roster.beside(rows, -1), roster.beside(rows, 1)))
-    return np.union1d(ids, roster.id[beside]) if len(beside) else ids
+    beside = roster.id[np.concatenate((roster.beside(rows, -1), roster.beside(rows, 1)))]
+    if parted is not None:
+        beside = np.unique(beside)
+        beside = beside[parted.known(beside)[0]]
+    return np.union1d(ids, beside) if len(beside) else ids
 
 
 def _read(

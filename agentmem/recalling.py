@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from . import blocks, pack, scope, store, templates
+from . import blocks, grants, pack, scope, store, templates
+from .opened import noted
 from .passages import sentences, stems
 from .records import Context, Hit, Instant, Line, Record, Strategy, instant
 from .relating import Relating
@@ -22,6 +23,7 @@ SHORT = 4  # telling words below which a turn may need the question that it answ
 class Recalling(Relating):
     """Finding records, and packing them."""
 
+    @noted
     def recall(
         self,
         query: str,
@@ -86,6 +88,7 @@ class Recalling(Relating):
             strategy=strategy,
         )  # fmt: skip
 
+    @noted
     def context(
         self,
         query: str,
@@ -172,7 +175,7 @@ class Recalling(Relating):
             held = list(blocks.in_view(connection, whose).values())
         return pack.pack(
             hits, query=query, blocks=held, budget_tokens=budget_tokens, template=shape, recent=last, earlier=earlier,
-            count_tokens=count_tokens or self._counter(), asked=self._asked_before(hits, whose),
+            reader=whose.user, count_tokens=count_tokens or self._counter(), asked=self._asked_before(hits, whose),
             **({} if filtered else self._known_behind(query, hits, whose, known, as_of=as_of, min_trust=min_trust)),
         )  # fmt: skip
 
@@ -211,8 +214,10 @@ class Recalling(Relating):
         short = [hit.id for hit in hits if hit.record.session and len(stems(hit.text)) < SHORT]
         if not short:
             return {}
+        now = self._now()
         with self._db.read() as connection:
-            before = store.before(connection, short, scope.within(whose, now=self._now(), active=True))
+            seen = grants.with_granted(connection, scope.within(whose, now=now, active=True), now=now)
+            before = store.before(connection, short, seen)
         questions = {}
         for id, text in before.items():
             begin, end = (sentences(text) or [(0, 0)])[-1]

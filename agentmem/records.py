@@ -225,6 +225,38 @@ class Stats:
 
 
 @dataclass(frozen=True, slots=True)
+class Grant:
+    """What a user lets another one read of his, until when."""
+
+    id: str  # UUIDv7
+    user: str | None  # whose records; None where he was forgotten, which ended it
+    agent: str | None  # only those of this agent of his
+    session: str | None  # only those of this conversation
+    to: str | None  # who may read them; None as for user
+    to_agent: str | None  # only when he reads as this agent
+    what: Mapping[str, object] | None  # only what fits this filter over metadata
+    kinds: tuple[str, ...] | None  # only these kinds of record
+    granted_at: datetime
+    until: datetime | None  # to before then; None: without end
+    revoked_at: datetime | None  # when it was ended; None: it was not
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """Who did what when: one entry of the audit trail."""
+
+    number: int  # place in the chain, from 1
+    at: datetime
+    verb: str  # "remember", "observe", "revise", "correct", "forget", "import", "block", "grant" … or a read's
+    user: str | None  # who did it; "" is the default user, None one who is forgotten
+    agent: str | None
+    to: str | None  # to whom something was granted
+    ids: tuple[str, ...]  # of the records, or of the grant, without those forgotten since
+    count: int  # how many records it was about, those forgotten since included
+    hash: str  # hexadecimal: sha256 of this entry and of the hash of the one before
+
+
+@dataclass(frozen=True, slots=True)
 class ImportReport:
     """What an import did with a file."""
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from . import claims, facts, scope
 from .knowing import Knowing
+from .opened import noted
 from .predicates import RELATIONS
 from .records import Entity, Fact, Record, Related
 from .scope import Scope
@@ -24,6 +25,7 @@ KINDS = {"lives in": "place", "comes from": "place", "favourite place": "place",
 class Relating(Knowing):
     """What leads from one to another."""
 
+    @noted
     def entity(
         self, name: str | None = None, *, user: str | None = None, agent: str | None = None,
         session: str | None = None,
@@ -36,8 +38,8 @@ class Relating(Knowing):
         """
         whose = self._default.narrowed(user, agent, session)
         keys, shown, known = self._claims(whose, name, None)
-        with self._db.read() as connection:
-            named = claims.with_object(connection, scope.within(whose, now=self._now()), _plain(keys))
+        with self._reading(whose) as (connection, seen):
+            named = claims.with_object(connection, seen, keys)
         said = sorted([*known, *named], key=lambda claim: (claim.at, claim.position, claim.uid))
         return Entity(
             name=shown,
@@ -47,6 +49,7 @@ class Relating(Knowing):
             mentions=tuple(dict.fromkeys(claim.uid for claim in said)),
         )
 
+    @noted
     def neighbours(
         self, name: str | None = None, *, hops: int = 2, predicates: Sequence[str] | None = None,
         user: str | None = None, agent: str | None = None, session: str | None = None,
@@ -94,16 +97,15 @@ class Relating(Knowing):
         self, whose: Scope, keys: Sequence[str], predicates: Sequence[str] | None
     ) -> Iterator[tuple[str, Fact]]:
         """Yield the keys of what facts about *keys*, or with them for an object, lead to, and the fact."""
-        with self._db.read() as connection:
-            seen = scope.within(whose, now=self._now())
+        with self._reading(whose) as (connection, seen):
             about = claims.said(connection, seen, keys, predicates)
-            named = claims.with_object(connection, seen, _plain(keys))
+            named = claims.with_object(connection, seen, keys)
         about = sorted(about, key=lambda claim: -claim.at)[:MOST_FACTS]
         for fact in facts.fold(about, self._name_of(whose, keys[0])):
             if fact.status == "current" and fact.holds:
                 yield self._leads_to(whose, keys[0], fact), fact
         for subject in list(dict.fromkeys(claim.subject for claim in named if claim.holds))[:MOST_FACTS]:
-            with self._db.read() as connection:
+            with self._reading(whose) as (connection, seen):
                 known = claims.said(connection, seen, [subject], predicates)
             for fact in facts.fold(known, self._name_of(whose, subject)):
                 if fact.status == "current" and fact.holds and claims.key(fact.object) in keys:
@@ -120,10 +122,6 @@ class Relating(Knowing):
 
     def _name_of(self, whose: Scope, key: str) -> str:
         return self._claims(whose, None, [], key=key)[1]
-
-
-def _plain(keys: Sequence[str]) -> list[str]:
-    return [key for key in keys if key]
 
 
 def _kind(predicates: Sequence[str], *, stated: bool) -> str:

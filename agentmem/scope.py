@@ -4,14 +4,16 @@ Who may see what: one SQL predicate over the alias `r` of `records`, carried by 
 A scope is (user, agent, session).  The user always counts: reads and writes without one belong to the default
 user "".  An agent or a session narrows a read only when it is named.  The predicate filters *before* ranking, so
 that another user's nearer records can never crowd out one's own.
+
+Between users everything is denied but what one granted to another: a read sees that too, a write never does.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from .records import FIRST_INSTANT, LAST_INSTANT, Instant, instant
 from .words import is_unicode
@@ -67,6 +69,9 @@ class Scope:
         return Predicate("user = :user and agent in ('', :agent) and session in ('', :session)", self.exactly.bindings)
 
 
+NOBODY = Scope()
+
+
 @dataclass(frozen=True, slots=True)
 class Predicate:
     """A condition in SQL over the alias `r` of `records`, and the values that it binds."""
@@ -76,10 +81,98 @@ class Predicate:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen(Predicate):
-    """What a read may see."""
+class Granted:
+    """What somebody else lets a read see of his."""
 
-    scope: Scope  # nothing outside of this one
+    owner: Scope  # an agent or session of "" is any
+    kinds: str | None  # a JSON list; None is all
+    where: str | None  # a filter over metadata, as JSON; None is all
+
+
+@dataclass(frozen=True, slots=True)
+class Seen(Predicate):
+    """What a read may see: what fits, of its own scope and of what was granted to it."""
+
+    scope: Scope
+    fits: Predicate
+    granted: tuple[Granted, ...] = ()
+
+    def with_granted(self, granted: Sequence[Granted]) -> Seen:
+        """Return this with what was *granted*; itself where that is nothing."""
+        if not granted:
+            return self
+        whole = _joined(_granted(granted, self.scope), self.fits)
+        return replace(self, sql=whole.sql, bindings=whole.bindings, granted=tuple(granted))
+
+    @property
+    def whole(self) -> Seen:
+        """All that is the reader's own or granted to him, whether or not it fits."""
+        return within(self.scope).with_granted(self.granted)
+
+    def by_owner(self) -> Iterator[tuple[str | None, Predicate]]:
+        """Yield what is seen of each owner by himself: first what is the reader's own, as None; then by user."""
+        yield None, _joined(_of(self.scope), self.fits)
+        for user in sorted({each.owner.user for each in self.granted}):
+            yield user, _joined(_granted([each for each in self.granted if each.owner.user == user]), self.fits)
+
+
+def _of(scope: Scope) -> Predicate:
+    return Predicate(f"r.scope in (select id from scopes where {scope.owns.sql})", scope.owns.bindings)
+
+
+def _joined(whose: Predicate, fits: Predicate) -> Predicate:
+    return Predicate(whose.sql + fits.sql, {**whose.bindings, **fits.bindings})
+
+
+def _granted(granted: Sequence[Granted], own: Scope | None = None) -> Predicate:
+    """
+    Return the rows that are *granted*, and those of the scope *own*.
+
+    All scopes come first, by which SQLite finds the rows; then what each group of owners has granted of them, which it
+    looks at row by row: of many conditions it would make a plan for longer than reading takes.
+    """
+    owners: dict[tuple[str | None, str | None], list[Scope]] = {}
+    for each in granted:
+        owners.setdefault((each.kinds, each.where), []).append(each.owner)
+    groups: dict[tuple[Scope, ...], list[tuple[str | None, str | None]]] = {}
+    for what, whose in owners.items():
+        groups.setdefault(tuple(whose), []).append(what)
+    bindings: dict[str, Value] = {}
+    first = "" if own is None else f"select id from scopes where {own.owns.sql}"
+    clauses = [] if own is None else [f"+r.scope in ({first})"]
+    bindings |= {} if own is None else own.owns.bindings
+    for number, (those, whats) in enumerate(groups.items()):
+        name = f"g{number}"
+        bindings[name] = json.dumps([[one.user, one.agent, one.session] for one in those])
+        fitting = [_fitting(*what, f"{name}w{place}_") for place, what in enumerate(whats)]
+        for fits in fitting:
+            bindings |= fits.bindings
+        any_of = _balanced("or", [fits.sql for fits in fitting])
+        clauses.append(f"(+r.scope in ({_OWNED.format(name=name)}) and {any_of})")
+    scopes = " union all ".join([*([first] if first else []), _OWNED.format(name="g")])
+    bindings["g"] = json.dumps(sorted({(each.owner.user, each.owner.agent, each.owner.session) for each in granted}))
+    return Predicate(f"r.scope in ({scopes}) and {_balanced('or', clauses)}", bindings)
+
+
+_OWNED = """select s.id from json_each(:{name}) as o cross join scopes as s
+    on s.user = o.value ->> 0 and o.value ->> 1 in ('', s.agent) and o.value ->> 2 in ('', s.session)"""
+
+
+def _fitting(kinds: str | None, where: str | None, prefix: str) -> Predicate:
+    """Return what fits a grant of *kinds* and of the filter *where*, both JSON."""
+    wanted = Predicate("true", {}) if where is None else metadata_filter(json.loads(where), prefix)
+    if kinds is None:
+        return wanted
+    sql = f"(r.kind in (select value from json_each(:{prefix}k)) and {wanted.sql})"
+    return Predicate(sql, {**wanted.bindings, f"{prefix}k": kinds})
+
+
+def _balanced(word: str, parts: Sequence[str]) -> str:
+    """Join *parts* as a tree, not as a chain: SQLite takes expressions up to 1,000 deep."""
+    if len(parts) < 3:
+        return _join(word, list(parts), "false")
+    half = len(parts) // 2
+    return f"({_balanced(word, parts[:half])} {word} {_balanced(word, parts[half:])})"
 
 
 def check_share(name: str, value: object) -> float:
@@ -111,8 +204,8 @@ def within(
     scope: Scope, *, now: int | None = None, where: Mapping[str, object] | None = None, active: bool = False
 ) -> Seen:
     """The rows of *scope* that fit *where*; with *now*, without those expired by then; with *active*, as they hold."""
-    bindings: dict[str, Value] = {**scope.owns.bindings}
-    sql = f"r.scope in (select id from scopes where {scope.owns.sql})"
+    sql = ""
+    bindings: dict[str, Value] = {}
     if now is not None:
         sql += " and (r.expires_at is null or r.expires_at > :now)"
         bindings["now"] = now
@@ -122,7 +215,12 @@ def within(
         wanted = metadata_filter(where)
         sql += f" and {wanted.sql}"
         bindings.update(wanted.bindings)
-    return Seen(sql, bindings, scope)
+    return _seen(scope, sql, bindings)
+
+
+def _seen(scope: Scope, fits: str, bindings: Mapping[str, Value]) -> Seen:
+    whole = _joined(_of(scope), Predicate(fits, bindings))
+    return Seen(whole.sql, whole.bindings, scope, Predicate(fits, bindings))
 
 
 def visible(
@@ -137,7 +235,7 @@ def visible(
     min_trust: float = 0.0,
 ) -> Seen:
     """
-    What a read of *scope* sees.
+    What a read of *scope* sees of its own; see `Seen.with_granted` for what is others'.
 
     Args:
         now: UTC milliseconds; records that expired by then are out.
@@ -147,8 +245,8 @@ def visible(
         as_of: what held at that moment, superseded since or not; None is what is active now.
         min_trust: 0..1.
     """
-    own = within(scope, now=now, where=where, active=as_of is None)
-    clauses, bindings = [own.sql], dict(own.bindings)
+    fits = within(scope, now=now, where=where, active=as_of is None).fits
+    clauses, bindings = [fits.sql], dict(fits.bindings)
     if as_of is not None:
         clauses.append("r.valid_from <= :as_of and (r.valid_to is null or r.valid_to > :as_of)")
         bindings["as_of"] = instant(as_of)
@@ -168,12 +266,12 @@ def visible(
     if check_share("min_trust", min_trust) > 0:
         clauses.append("r.trust >= :min_trust")
         bindings["min_trust"] = min_trust
-    return Seen(" and ".join(clauses), bindings, scope)
+    return _seen(scope, " and ".join(clauses), bindings)
 
 
-def metadata_filter(where: Mapping[str, object]) -> Predicate:
+def metadata_filter(where: Mapping[str, object], prefix: str = "w") -> Predicate:
     """
-    Turn a filter over metadata into SQL.
+    Turn a filter over metadata into SQL, whose bindings' names begin with *prefix*.
 
     {"field": value} asks for equality, {"field": {"gte": 3, "lt": 9}} for all of its operators:
     eq ne in nin gt gte lt lte contains icontains (mem0's names).  `contains` looks for a substring of text, or for
@@ -184,13 +282,14 @@ def metadata_filter(where: Mapping[str, object]) -> Predicate:
     Raises:
         TypeError, ValueError: an unknown operator, or a value that the operator cannot take.
     """
-    return _Compiler().compile(where)
+    return _Compiler(prefix).compile(where)
 
 
 class _Compiler:
     """Holds the bindings while a filter is walked; every value of the caller's is bound, never spliced."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
         self.bindings: dict[str, Value] = {}
         self.conditions = 0
 
@@ -198,7 +297,7 @@ class _Compiler:
         return Predicate(self.all_of(where, 0), self.bindings)
 
     def bind(self, value: Value) -> str:
-        name = f"w{len(self.bindings)}"
+        name = f"{self.prefix}{len(self.bindings)}"
         self.bindings[name] = value
         return f":{name}"
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from .db import Connection, bound
 from .records import Row
-from .scope import Predicate, Scope, within
+from .scope import Predicate
 
 if TYPE_CHECKING:  # numpy, 0.1 s: those who only write need not wait for it
     import numpy as np
@@ -52,10 +52,10 @@ def encoded(connection: Connection, ids: Ids, seen: Predicate) -> dict[int, tupl
 
 
 def nearest_signs(
-    connection: Connection, signs: bytes, scope: Scope, limit: int, among: Ids | None
+    connection: Connection, signs: bytes, seen: Predicate, limit: int, among: Ids | None
 ) -> dict[int, bytes]:
     """
-    Return row id → signs of the *limit* records of *scope* whose vectors differ from *signs* in the fewest.
+    Return row id → signs of the *limit* records of *seen* whose vectors differ from *signs* in the fewest.
 
     Args:
         signs: 48 bytes, from `encoder.signs`.
@@ -65,10 +65,10 @@ def nearest_signs(
     rows = connection.execute(
         f"""select id, signs from (
                 select r.id as id, ifnull(t.signs, zeroblob(48)) as signs
-                from records as r left join traits as t on t.id = r.id where {within(scope).sql} {which})
+                from records as r left join traits as t on t.id = r.id where {seen.sql} {which})
             order by vec_distance_hamming(vec_bit(signs), vec_bit(:signs)), id limit :limit""",
         {
-            **within(scope).bindings,
+            **seen.bindings,
             "signs": signs,
             "limit": limit,
             **({} if among is None else {"among": bound(among)}),
@@ -77,13 +77,13 @@ def nearest_signs(
     return dict(rows)
 
 
-def lengths(connection: Connection, ids: Ids, scope: Scope) -> dict[int, int]:
-    """Return row id → characters of those of the records *ids* that are in *scope*."""
+def lengths(connection: Connection, ids: Ids, seen: Predicate) -> dict[int, int]:
+    """Return row id → characters of those of the records *ids* that are *seen*."""
     rows = connection.execute(
         f"""select r.id, ifnull(t.length, length(r.text))
             from carray(:ids) as i cross join records as r on r.id = i.value left join traits as t on t.id = r.id
-            where {within(scope).sql}""",
-        {**within(scope).bindings, "ids": bound(ids)},
+            where {seen.sql}""",
+        {**seen.bindings, "ids": bound(ids)},
     )
     return dict(rows)
 
@@ -96,13 +96,14 @@ def around(ids: Ids) -> Predicate:
     return Predicate(sql, {"ids": bound(ids)})
 
 
-def turns(connection: Connection, scopes: Ids, most: int) -> list[int]:
-    """Return how many turns each of the conversations *scopes* has, as far as *most*, in order."""
+def turns(connection: Connection, scopes: Ids, most: int, seen: Predicate | None) -> list[int]:
+    """Return how many turns that are *seen* each of the conversations *scopes* has, as far as *most*, in order."""
     rows = connection.execute(
-        """select (select count(*) from (
-               select 1 from records as r where r.scope = s.value and r.position is not null limit ?))
-           from carray(?) as s""",
-        (most, bound(scopes)),
+        f"""select (select count(*) from (
+               select 1 from records as r where r.scope = s.value and r.position is not null
+               {f"and {seen.sql}" if seen else ""} limit :most))
+           from carray(:scopes) as s""",
+        {**(seen.bindings if seen else {}), "most": most, "scopes": bound(scopes)},
     )
     return [row[0] for row in rows]
 
@@ -121,26 +122,26 @@ def said(connection: Connection, asked: Sequence[Interval]) -> str:
     return str(connection.execute(sql, (json.dumps(list(asked)),)).get or "")
 
 
-def span(connection: Connection, since: int, until: int, scope: Scope) -> Interval | None:
-    """Return the first and last known time, from *since* to before *until*, of the records of *scope*."""
+def span(connection: Connection, since: int, until: int, seen: Predicate) -> Interval | None:
+    """Return the first and last known time, from *since* to before *until*, of the records that *seen* sees."""
     first, last = connection.execute(
         f"""select min(r.occurred_at), max(r.occurred_at) from records as r
-            where {within(scope).sql} and r.occurred_at >= :since and r.occurred_at < :until""",
-        {**within(scope).bindings, "since": since, "until": until},
+            where {seen.sql} and r.occurred_at >= :since and r.occurred_at < :until""",
+        {**seen.bindings, "since": since, "until": until},
     ).get
     return None if first is None else (first, last)
 
 
-def count(connection: Connection, scope: Scope) -> int:
-    """Return how many records *scope* has, in any state."""
-    sql = f"select count(*) from records as r where {within(scope).sql}"
-    return int(connection.execute(sql, within(scope).bindings).get)
+def count(connection: Connection, seen: Predicate) -> int:
+    """Return how many records *seen* sees."""
+    sql = f"select count(*) from records as r where {seen.sql}"
+    return int(connection.execute(sql, seen.bindings).get)
 
 
-def ids(connection: Connection, scope: Scope) -> list[int]:
-    """Return the ids of the records of *scope*, ascending."""
-    sql = f"select r.id from records as r where {within(scope).sql} order by r.id"
-    return [row[0] for row in connection.execute(sql, within(scope).bindings)]
+def ids(connection: Connection, seen: Predicate) -> list[int]:
+    """Return the ids of the records that *seen* sees, ascending."""
+    sql = f"select r.id from records as r where {seen.sql} order by r.id"
+    return [row[0] for row in connection.execute(sql, seen.bindings)]
 
 
 # -- writing --------------------------------------------------------------------------------------------------------

@@ -131,17 +131,23 @@ def _read(name: str, arguments: object) -> dict[str, Any]:
         raise ValueError(f"{what} is not JSON: {error}") from None
 
 
-def told(records: Sequence[Record]) -> str:
-    """Return records, a line of JSON each, within MAX_ANSWER characters together: the fewer, the more of each."""
+def told(records: Sequence[Record], reader: str) -> str:
+    """
+    Return records, a line of JSON each, within MAX_ANSWER characters together: the fewer, the more of each.
+
+    Args:
+        reader: the user; what others shared with him says so.
+    """
     room = MAX_ANSWER // max(len(records), 1) - 1
-    return "\n".join(_line(record, room) for record in records)
+    return "\n".join(_line(record, reader, room) for record in records)
 
 
-def _line(record: Record, room: int) -> str:
+def _line(record: Record, reader: str, room: int) -> str:
     about = {
         "id": record.id,
         "at": f"{record.occurred_at:%Y-%m-%d %H:%M}" if record.occurred_at else None,
         "by": (record.speaker or record.role)[:40],
+        **({} if record.user == reader else {"shared by": (record.user or "the default user")[:40]}),
         **({"trust": record.trust} if record.trust < DOUBTED else {}),
     }
     text = record.text

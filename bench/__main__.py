@@ -15,6 +15,7 @@ from rich.status import Status
 from agentmem import encoder
 
 from . import (
+    access,
     drift,
     extracting,
     fit,
@@ -264,6 +265,21 @@ def fuzz_command(items: int, queries: int, out: Path | None) -> None:
     _write(out, [result])
     if result["failures"]:
         raise click.ClickException("\n".join(result["failures"][:20]))
+
+
+@main.command("access")
+@click.option("--users", default=50, help="How many.")
+@click.option("--reads", default=20_000, help="How many.")
+@json_option
+def access_command(users: int, reads: int, out: Path | None) -> None:
+    """Grant, revoke and read at random; each record that is shown or hidden wrongly fails the run."""
+    with progress.status("") as status:
+        result = access.measure(users, reads, _told(status))
+    wrong = result.pop("wrong")
+    console.print(result)
+    _write(out, [{**result, "wrong": len(wrong)}])
+    if wrong:
+        raise click.ClickException("\n".join(wrong[:20]))
 
 
 @main.command("model")

@@ -79,7 +79,7 @@ class Agentmem:
         self._memory.recall(query)
         finder, vector = self._memory._recalling(), encoded(query)
         with self._memory._db.read() as connection:
-            view = finder._index.view(connection, scope.Scope())
+            view = finder._index.view(connection, scope.within(scope.Scope()))
             some = view.near(vector, recall.NEAR_DEPTH)
             read = dict(
                 connection.execute(

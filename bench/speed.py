@@ -200,7 +200,7 @@ def nearest_found(memory: Memory, vectors: Vectors, queries: Sequence[str]) -> f
     with memory._db.read() as connection:
         first = connection.execute("select max(id) from records").get - len(vectors) + 1
         seen = scope.visible(scope.Scope(), now=0)
-        view = finder._index.view(connection, seen.scope)
+        view = finder._index.view(connection, seen)
         for query in queries:
             vector = encoder.shared().encode([query])[0].vector
             true = np.concatenate([table[i : i + 50_000] @ vector for i in range(0, len(table), 50_000)])

@@ -17,7 +17,7 @@ from agentmem import Memory, index, rank
 from agentmem.encoder import encode, signs
 from agentmem.index import InMemory, InSQL
 from agentmem.roster import WORDS
-from agentmem.scope import Scope
+from agentmem.scope import Scope, within
 
 NOW = "2023-05-08T13:00:00Z"
 WORDS_SAID = (
@@ -220,10 +220,10 @@ def test_a_reader_of_an_earlier_state_does_not_spoil_what_later_ones_see(tmp_pat
             assert earlier.execute("select count(*) from records").get == 1  # its state is now fixed
             memory.observe([{"content": "two"}], session="t")
             with memory._db.read() as later:
-                found.view(later, Scope(session="t"))  # the roster has both
-            found.view(earlier, Scope())
+                found.view(later, within(Scope(session="t")))  # the roster has both
+            found.view(earlier, within(Scope()))
         with memory._db.read() as later:
-            view = found.view(later, Scope())
+            view = found.view(later, within(Scope()))
             vector = encode(TinyEncoder(), ["two"])[0].vector
             assert view.count == 2 and view.near(vector, 10).tolist() == [1, 2]
 
@@ -235,7 +235,7 @@ def test_no_more_scopes_are_kept_marked_than_needed(tmp_path: Path) -> None:
             memory.remember("a boiler", user=str(number))
         with memory._db.read() as connection:
             for number in range(index.SCOPES * 2):
-                assert found.view(connection, Scope(str(number))).count == 1
+                assert found.view(connection, within(Scope(str(number)))).count == 1
         assert len(found._marks) == index.SCOPES
 
 
@@ -247,7 +247,9 @@ def test_what_is_recalled_while_all_is_rebuilt_does_not_stay_without_vectors(tmp
         memory.rebuild(progress=lambda done, total: other.recall("the boiler"))
         assert said(other, "the boiler") == said(memory, "the boiler") == before
         with memory._db.read() as connection:
-            held, fresh = (found.view(connection, Scope()).roster(None) for found in (other._finder._index, InMemory()))
+            held, fresh = (
+                found.view(connection, within(Scope())).roster(None) for found in (other._finder._index, InMemory())
+            )
             assert np.array_equal(held.signs, fresh.signs)
 
 

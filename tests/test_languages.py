@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from agentmem import Memory, rank
 from agentmem.index import InMemory
 from agentmem.lexical import search
-from agentmem.scope import Scope
+from agentmem.scope import Scope, within
 from agentmem.words import folded_phrases, folded_terms
 
 
@@ -129,7 +129,7 @@ TEXTS = st.text(st.one_of(st.sampled_from(SCRIPTS), st.characters(exclude_catego
 def lexical(memory: Memory, query: str) -> list[str]:
     """Return the texts that the words of *query* find, best first."""
     with memory._db.read() as connection:
-        found = search(connection, query, InMemory().view(connection, Scope()))
+        found = search(connection, query, InMemory().view(connection, within(Scope())))
         texts = dict(connection.execute("select id, text from records"))
     return [texts[id] for id in found.ids[np.lexsort((found.ids, -found.score))].tolist()]
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from agentmem import Memory, lexical
 from agentmem.index import InMemory
-from agentmem.scope import Scope
+from agentmem.scope import Scope, within
 from agentmem.words import plain_phrases
 
 WORDS = ["boiler", "cats", "garden", "soup", "letters", "running", "piano"]
@@ -21,7 +21,7 @@ WORDS = ["boiler", "cats", "garden", "soup", "letters", "running", "piano"]
 
 def scores(memory: Memory, query: str, user: str = "") -> dict[str, float]:
     with memory._db.read() as connection:
-        found = lexical.search(connection, query, InMemory().view(connection, Scope(user)))
+        found = lexical.search(connection, query, InMemory().view(connection, within(Scope(user))))
         texts = dict(connection.execute("select id, text from records"))
     return {texts[id]: score for id, score in zip(found.ids.tolist(), found.score.tolist(), strict=True)}
 
@@ -111,7 +111,7 @@ def test_of_one_word_that_too_many_hold_the_newest_are_read(many: Memory) -> Non
 
 def test_how_many_hold_a_word_is_reckoned_from_the_first_that_do(many: Memory) -> None:
     with many._db.read() as connection, patch.object(lexical, "FIRST", 10):
-        view = InMemory().view(connection, Scope())
+        view = InMemory().view(connection, within(Scope()))
         found = {posting.phrase: posting.total for posting in lexical._postings(connection, "boiler garden", view, 100)}
     assert found['"boiler"'] == pytest.approx(100, rel=0.1) and found['"garden"'] == pytest.approx(34, rel=0.2)
 

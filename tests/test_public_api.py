@@ -12,7 +12,7 @@ from agentmem import AsyncMemory, Memory
 VERBS = (
     "remember remember_many observe load recall context revise forget get list history stats users verify rebuild "
     "compact close facts conflicts correct confirm entity neighbours merge_entities split_entities define kinds "
-    "tools call conversation"
+    "tools call conversation grant revoke grants audit"
 )
 HEAVY = {"onnxruntime", "tokenizers", "numpy", "sqlite_vec", "click", "rich"}
 

@@ -690,7 +690,7 @@ def test_without_a_weight_a_signal_is_left_out(garden: Memory, without: str) -> 
     seen = scope.visible(scope.Scope("ana"), now=instant(NOW))
     weights = {name: weight for name, weight in rank.WEIGHTS.items() if name != without}
     with garden._db.read() as connection:
-        view = InMemory().view(connection, seen.scope)
+        view = InMemory().view(connection, seen)
         given = (connection, view, asked, lexical.search(connection, text, view), seen)
         whole = {found.id: found for found in recall.best(*given, k=10)}
         ablated = recall.best(*given, k=10, weights=weights)

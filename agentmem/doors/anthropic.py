@@ -148,7 +148,9 @@ class Files:
 
     def _all(self) -> dict[str, list[Record]]:
         """Return the parts of every file, in order, by its path; the paths are sorted."""
-        found = self._memory.list(kinds=[KIND], where={PATH: {"ne": None}}, limit=1_000_000, **self._scope)
+        found = self._memory.list(
+            kinds=[KIND], where={PATH: {"ne": None}}, shared=False, limit=1_000_000, **self._scope
+        )
         files: dict[str, list[Record]] = {}
         for record in sorted(found, key=lambda record: (str(record.metadata[PATH]), record.metadata.get(PART, 0))):
             files.setdefault(str(record.metadata[PATH]), []).append(record)

@@ -18,7 +18,7 @@ import click
 
 from agentmem import Context, Erasure, Hit, ImportFormatError, Kind, Memory, Record, Stats
 
-from . import blocks, knowing, serving, show
+from . import access, blocks, knowing, serving, show
 from .frame import (
     INTERRUPTED,
     Failure,
@@ -282,7 +282,7 @@ def forget(memory: Memory, id: str | None, whole: bool, yes: bool, **wanted: Any
     uid = None if id is None else find(memory, id)
     if not yes:
         held = [] if uid or "where" in named else memory.blocks.list(everywhere=True, **named)
-        show.doomed(memory.history(uid) if uid else list(everything(memory, **named)), held)
+        show.doomed(memory.history(uid) if uid else list(everything(memory, shared=False, **named)), held)
         confirm("Erase for good?")
     if whole:
         named["user"] = given(click.get_current_context(), "user") or ""
@@ -340,7 +340,7 @@ def doctor(memory: Memory, rebuild: bool, compact: bool) -> dict[str, object]:
 COMMANDS = (
     demo, import_, remember, recall, context, list_, show_, history, revise, forget,
     knowing.facts, knowing.about, knowing.timeline, knowing.neighbours, knowing.conflicts, knowing.correct,
-    blocks.blocks, kinds, stats, doctor, serving.mcp,
+    blocks.blocks, access.grant, access.revoke, access.grants, access.audit, kinds, stats, doctor, serving.mcp,
 )  # fmt: skip
 for each in COMMANDS:
     main.add_command(each)

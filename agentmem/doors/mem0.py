@@ -124,6 +124,7 @@ class Memory:
             hits += self.agentmem.recall(
                 query.strip(), k=min(top_k, MOST), where=where, min_score=least**SPREAD, explain=explain, **scope
             )
+        hits = list({hit.id: hit for hit in hits}.values())  # what one user shares with another is found twice
         best = sorted(hits, key=lambda hit: -hit.score)[:top_k]
         return {"results": [self._shown(hit.record, score=hit.score ** (1 / SPREAD), why=hit.why) for hit in best]}
 
@@ -134,7 +135,9 @@ class Memory:
         _check(kwargs, "get_all", top_k=top_k)
         whose, where = _split(filters, show_expired)
         scopes = self._scopes(whose)
-        found = [record for scope in scopes for record in self.agentmem.list(where=where, limit=top_k, **scope)]
+        found = [
+            record for scope in scopes for record in self.agentmem.list(where=where, shared=False, limit=top_k, **scope)
+        ]
         found.sort(key=lambda record: record.occurred_at or record.recorded_at, reverse=True)
         return {"results": [_without(self._shown(record), "score") for record in found[:top_k]]}
 

@@ -260,11 +260,16 @@ def _columns(of: Callable[[Any], Record], *, wrap: bool) -> list[Column]:
     title = Column("from", lambda i: origin(of(i)), None, "dim", 16)
     return [
         Column("age", lambda i: of(i).occurred_at, lambda i: age(of(i).occurred_at), "dim", 6, right=True),
-        Column("who", lambda i: of(i).speaker or of(i).role, None, "cyan", 12),
+        Column("who", lambda i: who(of(i)), None, "cyan", 12),
         *([title] if wide else []),
         Column("text", lambda i: of(i).text, lambda i: cut(of(i).text), wrap=wrap),
         Column("id", lambda i: of(i).id, lambda i: of(i).id[-SHORT_ID:], "dim", SHORT_ID),
     ]
+
+
+def who(record: Record) -> str:
+    """Return who said it: by name, or by whose record it is, as another may have granted it; else in what role."""
+    return record.speaker or (record.user if record.role == "user" else "") or record.role
 
 
 def origin(record: Record) -> object:
