@@ -239,3 +239,24 @@ def test_a_message_takes_its_words_its_calls_and_a_frame(mem: Memory) -> None:
     talk = small(mem)
     message = {"role": "assistant", "content": "one two", "tool_calls": [CALL]}
     assert talk.tokens([message]) == FRAME + 2 + words(json.dumps([CALL]))
+
+
+def test_the_documented_agent_runs_for_a_thousand_turns(mem: Memory) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "conversation.md").read_text("utf-8")
+    code = page[page.index("import json") : page.index('with Memory("talk.db"')]
+    assert len(code[: code.index("def scripted")].splitlines()) < 50
+    names: dict[str, Any] = {}
+    exec(compile(code, "conversation.md", "exec"), names)
+    sizes: list[int] = []
+
+    def complete(messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> dict[str, Any]:
+        sizes.append(small(mem).tokens(messages))
+        return dict(names["scripted"](messages, tools))
+
+    lines = [
+        f"Remember: the boat number {n} is at pier {n}." if n % 50 == 0 else f"Turn {n}, hello." for n in range(1_000)
+    ]
+    names["Memory"] = None
+    answers = list(names["agent"](mem, complete, lines, window_tokens=512))
+    assert len(answers) == 1_000 and answers[0] == "Remembered" and max(sizes) <= 512
+    assert mem.stats().kinds["note"] == 20
