@@ -4,7 +4,9 @@ Forget: records, their versions and all that was derived from them, down to the 
 
 from __future__ import annotations
 
-from . import blocks, claims, fulltext, kinds, search, store, summaries
+from collections.abc import Sequence
+
+from . import blocks, claims, embeddings, fulltext, kinds, search, store, summaries
 from .db import Connection, Database
 from .records import Block, Erasure
 from .scope import Predicate, Scope
@@ -27,16 +29,7 @@ def forget(
             store.find(connection, id, wanted)
         named = store.matching(connection, wanted) if id is None else [id]
         uids = [record.id for record in store.versions(connection, named, own)]
-        if uids:
-            rows = store.rows(connection, uids)
-            stamp = db.stamp(connection)
-            search.unindex(connection, rows)
-            claims.unindex(connection, [row.id for row in rows])
-            kinds.unindex(connection, [row.id for row in rows])
-            summaries.unindex(connection, [row.id for row in rows])
-            store.delete(connection, uids, now=now, stamp=stamp)
-            fulltext.unindex(connection, rows, lambda: store.every_row(connection))
-            db.mark_erased(connection, stamp)
+        _erase(db, connection, uids, now=now)
         labels = [] if whole is None else _blocks(db, connection, whole.owns, now=now)
     return Erasure(tuple(uids), db.empty_log(), tuple(labels))
 
@@ -55,3 +48,34 @@ def _blocks(db: Database, connection: Connection, whose: Predicate, label: str |
     if uids:
         store.bury(connection, uids, now=now, stamp=db.stamp(connection))
     return labels
+
+
+def sweep(db: Database, spent: Predicate, expired: Predicate, own: Predicate, *, now: int) -> Erasure:
+    """
+    Erase what is *spent*, and all versions of the records that *expired* as they held; where nothing is, only read.
+
+    An expired record that another has replaced goes alone: its newer versions hold.
+    """
+    with db.read() as connection:
+        if not store.matching(connection, spent):
+            return Erasure((), True)
+    with db.transaction() as connection:
+        whole = [record.id for record in store.versions(connection, store.matching(connection, expired), own)]
+        uids = list(dict.fromkeys([*whole, *store.matching(connection, spent)]))
+        _erase(db, connection, uids, now=now)
+    return Erasure(tuple(uids), db.empty_log())
+
+
+def _erase(db: Database, connection: Connection, uids: Sequence[str], *, now: int) -> None:
+    if not uids:
+        return
+    rows = store.rows(connection, uids)
+    stamp = db.stamp(connection)
+    search.unindex(connection, rows)
+    embeddings.unindex(connection, rows)
+    claims.unindex(connection, [row.id for row in rows])
+    kinds.unindex(connection, [row.id for row in rows])
+    summaries.unindex(connection, [row.id for row in rows])
+    store.delete(connection, uids, now=now, stamp=stamp)
+    fulltext.unindex(connection, rows, lambda: store.every_row(connection))
+    db.mark_erased(connection, stamp)

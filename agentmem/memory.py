@@ -13,6 +13,7 @@ from typing import Any
 from . import erase, ingest, kinds, scope, store
 from .calling import Calling
 from .conversation import Conversation
+from .keeping import Keeping
 from .loading import Loading
 from .recalling import Recalling
 from .records import Erasure, Instant, Record
@@ -22,7 +23,7 @@ from .templates import Template
 Records = list[Record]  # in the class below, `list` is a verb
 
 
-class Memory(Recalling, Loading, Calling):
+class Memory(Recalling, Loading, Calling, Keeping):
     """
     One memory in one SQLite file; safe to share between threads.
 

@@ -14,12 +14,12 @@ BANDS = [
     "phrases marks candidates passages templates",
     "scope times stated",
     "traits draft encoder db rank pack exports extract",
-    "foreign store search fulltext roster lexical claims fields asking blocks summaries",
+    "foreign store search fulltext embeddings roster lexical claims fields asking blocks summaries",
     "facts kinds tools",
     "index ingest erase transfer doctor",
     "recall",
     "opened",
-    "knowing defining holding",
+    "knowing defining holding keeping",
     "relating calling loading",
     "recalling",
     "conversation",
@@ -48,6 +48,7 @@ TABLE_OWNER = {
     "blocks": "blocks",
     "keys": "kinds",
     "summaries": "summaries",
+    "embeddings": "embeddings",
 }
 WRITE = re.compile(r"\b(?:insert (?:or \w+ )?into|update|delete from)\s+(\w+)", re.IGNORECASE)
 MODULES = sorted(ROOT.glob("*.py"))
