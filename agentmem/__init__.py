@@ -23,6 +23,7 @@ agentmem: a memory for AI agents that is one SQLite file and one import.
     store       records: write, read, revise, forget
     search      the tables of vectors, codes, traits and times
     fulltext    the tables of words
+    embeddings  the table of vectors that callers bring
     roster      what ranking asks of every record, in memory
     lexical     query → records by words
     asking      a question → the predicates that it asks for
@@ -50,9 +51,10 @@ agentmem: a memory for AI agents that is one SQLite file and one import.
     calling     the tools by which a model edits its own memory
     conversation  a window of fixed size on a conversation of any length
     granting    the verbs about who may read what, and who did what
+    keeping     the verbs of those who bring keys, times to live and vectors
     memory      Memory: the verbs
     aio         AsyncMemory
-    doors/      ways in: the command line
+    doors/      ways in: the command line, and a file for each framework of agents
 
 Imports go down this list, never up.
 """

@@ -18,7 +18,7 @@ from .scope import Scope, check_share
 from .words import is_unicode
 
 MAX_TEXT = 200_000  # characters; a book chapter.  Longer texts are split by whoever knows where (agentmem import does)
-MAX_METADATA = 65_536  # bytes of JSON
+MAX_METADATA = 1 << 24  # bytes of JSON; a picture in a message of an agent framework's must fit
 ROLES = ("user", "assistant", "system", "tool")
 ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # in JSON text; \\\\u0000 is a backslash and five letters
 ROLE_NAMES = {"developer": "system", "function": "tool"}  # OpenAI's other words for the same

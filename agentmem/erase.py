@@ -4,10 +4,12 @@ Forget: records, their versions and all that was derived from them, down to the 
 
 from __future__ import annotations
 
-from . import audit, blocks, claims, fulltext, grants, kinds, search, store, summaries
+from collections.abc import Sequence
+
+from . import audit, blocks, claims, embeddings, fulltext, grants, kinds, search, store, summaries
 from .db import Connection, Database
 from .records import Block, Erasure
-from .scope import Predicate, Scope
+from .scope import Predicate, Scope, Seen
 
 
 def forget(
@@ -29,19 +31,11 @@ def forget(
             store.find(connection, id, wanted)
         named = store.matching(connection, wanted) if id is None else [id]
         uids = [record.id for record in store.versions(connection, named, own)]
-        stamp = db.stamp(connection)
-        if uids:
-            rows = store.rows(connection, uids)
-            search.unindex(connection, rows)
-            claims.unindex(connection, [row.id for row in rows])
-            kinds.unindex(connection, [row.id for row in rows])
-            summaries.unindex(connection, [row.id for row in rows])
-            store.delete(connection, uids, now=now, stamp=stamp)
-            fulltext.unindex(connection, rows, lambda: store.every_row(connection))
-            db.mark_erased(connection, stamp)
+        _erase(db, connection, uids, now=now)
         labels = _blocks(db, connection, by.owns, now=now) if whole else []
         nameless = by if whole and not by.session else None
-        ended = nameless is not None and not by.agent and grants.forget(connection, by.user, now=now, stamp=stamp)
+        named_all = nameless is not None and not nameless.agent
+        ended = named_all and grants.forget(connection, by.user, now=now, stamp=db.stamp(connection))
         hidden = audit.hide(connection, uids, nameless)
         if uids or labels or ended or hidden:
             audit.note(connection, "forget", by, at=now, count=len(uids) + len(labels), forgotten=nameless)
@@ -63,3 +57,36 @@ def _blocks(db: Database, connection: Connection, whose: Predicate, label: str |
     if uids:
         store.bury(connection, uids, now=now, stamp=db.stamp(connection))
     return labels
+
+
+def sweep(db: Database, spent: Predicate, expired: Predicate, own: Seen, *, now: int) -> Erasure:
+    """
+    Erase what is *spent*, and all versions of the records that *expired* as they held; where nothing is, only read.
+
+    An expired record that another has replaced goes alone: its newer versions hold.
+    """
+    with db.read() as connection:
+        if not store.matching(connection, spent):
+            return Erasure((), True)
+    with db.transaction() as connection:
+        whole = [record.id for record in store.versions(connection, store.matching(connection, expired), own)]
+        uids = list(dict.fromkeys([*whole, *store.matching(connection, spent)]))
+        _erase(db, connection, uids, now=now)
+        audit.hide(connection, uids, None)
+        audit.note(connection, "sweep", own.scope, at=now, count=len(uids))
+    return Erasure(tuple(uids), db.empty_log())
+
+
+def _erase(db: Database, connection: Connection, uids: Sequence[str], *, now: int) -> None:
+    if not uids:
+        return
+    rows = store.rows(connection, uids)
+    stamp = db.stamp(connection)
+    search.unindex(connection, rows)
+    embeddings.unindex(connection, rows)
+    claims.unindex(connection, [row.id for row in rows])
+    kinds.unindex(connection, [row.id for row in rows])
+    summaries.unindex(connection, [row.id for row in rows])
+    store.delete(connection, uids, now=now, stamp=stamp)
+    fulltext.unindex(connection, rows, lambda: store.every_row(connection))
+    db.mark_erased(connection, stamp)

@@ -190,13 +190,32 @@ def _key_hash(kind: Kind, scope: Scope, values: Mapping[str, object]) -> bytes |
 
 def holder(connection: Connection, made: Draft, *, now: int) -> Holder | None:
     """Return the record that holds, at *now*, the key of *made*; None where there is none, or *made* has no key."""
-    if made.key_hash is None:
-        return None
+    return None if made.key_hash is None else _holder(connection, made.key_hash, now)
+
+
+def found(connection: Connection, name: str, key: Mapping[str, object], scope: Scope, *, now: int) -> int | None:
+    """
+    Return the row id of the record of a kind that holds *key*, at *now*, in just this *scope*; None where none does.
+
+    Raises:
+        ValueError: the kind is not defined, or *key* does not name the fields of its key.
+    """
+    kind = every(connection).get(name)
+    if kind is None or not (kind.key or kind.single):
+        raise ValueError(f"{name!r:.80} is no kind with a key; `kinds` lists those that are defined")
+    if set(key) != set(kind.key):
+        raise ValueError(f"the key of {name!r:.80} is {', '.join(kind.key) or 'none, it is single'}, not {key!r:.80}")
+    hash = _key_hash(kind, scope, fields.plain(key))
+    held = None if hash is None else _holder(connection, hash, now)
+    return None if held is None else held.row
+
+
+def _holder(connection: Connection, hash: bytes, now: int) -> Holder | None:
     row = connection.execute(
         """select r.id, r.uid, r.text, r.metadata from keys as k join records as r on r.id = k.record
            where k.hash = :hash and r.status = 'active' and (r.expires_at is null or r.expires_at > :now)
            order by r.id desc limit 1""",
-        {"hash": made.key_hash, "now": now},
+        {"hash": hash, "now": now},
     ).fetchone()
     return None if row is None else Holder(*row)
 

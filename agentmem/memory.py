@@ -14,6 +14,7 @@ from . import erase, grants, ingest, kinds, scope, store
 from .calling import Calling
 from .conversation import Conversation
 from .granting import Granting
+from .keeping import Keeping
 from .loading import Loading
 from .opened import noted
 from .recalling import Recalling
@@ -24,7 +25,7 @@ from .templates import Template
 Records = list[Record]  # in the class below, `list` is a verb
 
 
-class Memory(Recalling, Loading, Calling, Granting):
+class Memory(Recalling, Loading, Calling, Granting, Keeping):
     """
     One memory in one SQLite file; safe to share between threads.
 

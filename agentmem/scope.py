@@ -251,10 +251,8 @@ def visible(
         clauses.append("r.valid_from <= :as_of and (r.valid_to is null or r.valid_to > :as_of)")
         bindings["as_of"] = instant(as_of)
     if kinds is not None:
-        if not isinstance(kinds, list | tuple | set | frozenset) or not all(isinstance(kind, str) for kind in kinds):
-            raise TypeError(f"kinds is a list of strings, such as ['note'], not {kinds!r:.80}")
-        clauses.append("r.kind in (select value from json_each(:kinds))")
-        bindings["kinds"] = json.dumps(list(kinds))
+        clauses.append(_OF_KINDS)
+        bindings["kinds"] = _listed_kinds(kinds)
     if since is not None or until is not None:
         # Without a bound on one side, that one is beyond every time.
         bindings["since"] = FIRST_INSTANT if since is None else instant(since)
@@ -267,6 +265,26 @@ def visible(
         clauses.append("r.trust >= :min_trust")
         bindings["min_trust"] = min_trust
     return _seen(scope, " and ".join(clauses), bindings)
+
+
+def spent(scope: Scope, *, now: int, kinds: Sequence[str] | None = None, superseded: bool = False) -> Seen:
+    """The rows of *scope* that have expired by *now*; with *superseded*, those too whose place another has taken."""
+    replaced = "r.status = 'superseded'" if superseded else "false"
+    fits = f" and (r.expires_at <= :now or {replaced})"
+    bindings: dict[str, Value] = {"now": now}
+    if kinds is not None:
+        fits += f" and {_OF_KINDS}"
+        bindings["kinds"] = _listed_kinds(kinds)
+    return _seen(scope, fits, bindings)
+
+
+_OF_KINDS = "r.kind in (select value from json_each(:kinds))"
+
+
+def _listed_kinds(kinds: Sequence[str]) -> str:
+    if not isinstance(kinds, list | tuple | set | frozenset) or not all(isinstance(kind, str) for kind in kinds):
+        raise TypeError(f"kinds is a list of strings, such as ['note'], not {kinds!r:.80}")
+    return json.dumps(list(kinds))
 
 
 def metadata_filter(where: Mapping[str, object], prefix: str = "w") -> Predicate:

@@ -114,6 +114,18 @@ def supersede(connection: Connection, uid: str, *, at: int, stamp: Stamp) -> Non
     )
 
 
+def expire(connection: Connection, uid: str, *, at: int | None, stamp: Stamp) -> None:
+    """Let the record *uid* expire at *at*, in UTC milliseconds; None is never."""
+    connection.execute(
+        """update records
+           set expires_at = :at,
+               stamps = json_set(coalesce(stamps, '{}'), '$.expires_at', json_array(:hlc, d.uid))
+           from devices as d
+           where d.id = :device and records.uid = :uid""",
+        {"uid": uid, "at": at, "hlc": stamp.hlc, "device": stamp.device},
+    )
+
+
 def fetch(connection: Connection, ids: Sequence[int]) -> dict[int, Record]:
     """Return the records with these row ids, by row id."""
     rows = connection.execute(

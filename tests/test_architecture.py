@@ -14,12 +14,12 @@ BANDS = [
     "phrases marks candidates passages templates",
     "scope times stated",
     "traits draft encoder db rank pack exports extract",
-    "foreign store search fulltext roster lexical claims fields asking blocks summaries grants audit",
+    "foreign store search fulltext embeddings roster lexical claims fields asking blocks summaries grants audit",
     "facts kinds tools",
     "index ingest erase transfer doctor",
     "recall",
     "opened",
-    "knowing defining holding granting",
+    "knowing defining holding granting keeping",
     "relating calling loading",
     "recalling",
     "conversation",
@@ -50,6 +50,7 @@ TABLE_OWNER = {
     "summaries": "summaries",
     "grants": "grants",
     "audit": "audit",
+    "embeddings": "embeddings",
 }
 WRITE = re.compile(r"\b(?:insert (?:or \w+ )?into|update|delete from)\s+(\w+)", re.IGNORECASE)
 MODULES = sorted(ROOT.glob("*.py"))

@@ -12,7 +12,7 @@ from agentmem import AsyncMemory, Memory
 VERBS = (
     "remember remember_many observe load recall context revise forget get list history stats users verify rebuild "
     "compact close facts conflicts correct confirm entity neighbours merge_entities split_entities define kinds "
-    "tools call conversation grant revoke grants audit"
+    "tools call conversation grant revoke grants audit find expire sweep attach nearest"
 )
 HEAVY = {"onnxruntime", "tokenizers", "numpy", "sqlite_vec", "click", "rich"}
 
@@ -59,7 +59,7 @@ def test_options_are_keyword_only():
         ]
         subjects = {"session", "text", "items", "messages", "path", "id", "query", "progress", "format", "arguments"}
         facts = {"subject", "predicate", "object", "fact", "name", "other"}
-        assert set(positional) <= {"self", *subjects, *facts, "kind", "schema"}, verb
+        assert set(positional) <= {"self", *subjects, *facts, "kind", "schema", "key", "at", "vectors", "vector"}, verb
 
 
 def test_import_loads_nothing_heavy():

@@ -16,7 +16,7 @@ from agentmem import Memory, OpenError
 MIGRATIONS = sorted((Path(agentmem.__file__).parent / "migrations").glob("*.sql"))
 TABLES = {
     "meta", "devices", "scopes", "records", "tombstones", "vectors", "token_codes", "traits", "times", "records_fts",
-    "records_folded", "claims", "kinds", "keys", "blocks", "grants", "audit",
+    "records_folded", "claims", "kinds", "keys", "blocks", "grants", "audit", "embeddings",
 }  # fmt: skip
 CONSTRAINTS = ("unique (", "primary key (")  # of a whole table: no column, no comment
 

@@ -15,7 +15,14 @@ BLOCK = re.compile(r"```(\w+)\n(.*?)```(?:\n\n```text\n(.*?)```)?", re.S)
 BLOCKS = [(section.partition("\n")[0], *found.groups()) for section in PAGE.split("\n## ") for found in
           BLOCK.finditer(section)]  # fmt: skip
 AFTER = [(title, code, printed) for title, language, code, printed in BLOCKS if language == "python"]
-HOSTS = {"Anthropic's memory tool": "anthropic"}  # section → the package that it needs
+HOSTS = {  # section → the package that it needs
+    "Anthropic's memory tool": "anthropic",
+    "LangGraph's store": "langgraph",
+    "LangChain's vector stores": "langchain_core",
+    "LangChain's retrievers": "langchain_core",
+    "LangChain's agents": "langchain",
+    "The OpenAI Agents SDK's sessions": "agents",
+}
 
 
 def test_every_block_is_of_a_kind_that_is_checked():
