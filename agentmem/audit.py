@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -45,7 +45,7 @@ def note(
         forgotten: who goes with it, see `hide`: of his names there are digests only.
     """
     given = {"user": by.user, "agent": by.agent, "to": to.user, "to agent": to.agent}
-    names: Names = {name: [value, secrets.token_hex(16)] for name, value in given.items() if value}
+    names: Names = {name: [value, os.urandom(16).hex()] for name, value in given.items() if value}
     if forgotten is not None:
         names = _without(names, forgotten)
     number, before = connection.execute(

@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -124,6 +122,8 @@ class Calling(Holding):
             raise ValueError(f"{error}. Nothing was erased; search for the records, and take their ids") from None
         if others := [record.id for record in records if record.user != own["user"]]:
             raise ValueError(f"record {others[0]} is shared by somebody else, and not the user's to erase")
+        import hmac
+
         hour = self._now() // HOUR
         expected = [self._confirmation(own, versions, hour - past) for past in (0, 1)]
         if any(hmac.compare_digest(each.encode(), (confirmation or "").encode()) for each in expected):
@@ -144,6 +144,9 @@ class Calling(Holding):
 
     def _confirmation(self, own: Own, versions: set[str], hour: int) -> str:
         """Return what confirms the erasing of *versions* in an hour; nobody can guess it who has not got the file."""
+        import hashlib
+        import hmac
+
         with self._db.read() as connection:
             key = connection.execute("select value from meta where key = 'device'").get
         about = json.dumps([own, sorted(versions), hour]).encode()

@@ -8,7 +8,7 @@ and was said that has to do with the last message, in few words what left the wi
 from __future__ import annotations
 
 import json
-import uuid
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -93,7 +93,7 @@ class Conversation:
             extra["content"] = content
         words = content if content else _called(given.get("tool_calls"))
         turn: Message = {key: given[key] for key in ("name", "at", "metadata") if given.get(key) is not None}
-        turn |= {"role": given.get("role", "user"), "content": words, "id": given.get("id") or str(uuid.uuid4())}
+        turn |= {"role": given.get("role", "user"), "content": words, "id": given.get("id") or os.urandom(8).hex()}
         if extra:
             turn["metadata"] = {**turn.get("metadata", {}), "message": extra}
         whose = self._whose

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Iterable, Sequence
 from functools import partial
 
@@ -113,7 +113,7 @@ class Knowing(Opened):
         claim = [named, " ".join(predicate.split()), object.strip(), holds, False]
         text = f"{shown or 'The user'}: {'' if holds else 'not '}{predicate.strip()} {object.strip()}"
         made = draft(
-            text, whose, now=now, kind=claims.CORRECTION, at=at, key=secrets.token_hex(8), metadata={"claim": claim}
+            text, whose, now=now, kind=claims.CORRECTION, at=at, key=os.urandom(8).hex(), metadata={"claim": claim}
         )  # the key: said by hand again, it counts again
         return ingest.write(self._db, self._reader(), [made], now=now, verb="correct").records[0]
 
