@@ -158,6 +158,7 @@ class Recalling(Relating):
     ) -> Context:
         """Return what `context` does, with *earlier*: a conversation's summaries."""
         scope.check_count("budget_tokens", budget_tokens, 1)
+        scope.check_count("k", k, 1, MAX_K)
         scope.check_count("recent", recent, 0, MAX_K)
         shape = templates.template(template)
         if count_tokens is not None and not callable(count_tokens):
