@@ -14,6 +14,10 @@ agentmem: a memory for AI agents that is one SQLite file and one import.
     traits      what ranking asks of a text beside its words
     draft       what a caller hands in, checked
     encoder     text → vectors and marks
+    meta        what a file knows of itself: its clock, its devices
+    tables      which tables travel between copies of a file
+    places      where a file lies, and what endangers it there
+    schema      the migrations
     db          the file: open, read, write, migrate
     rank        candidates' signals → one score
     pack        hits → a block of text for a prompt
@@ -38,8 +42,12 @@ agentmem: a memory for AI agents that is one SQLite file and one import.
     index       the records of one scope, in memory or in SQL; query → records by meaning
     ingest      what a caller says → stored and indexed
     erase       forget
+    changes     what of one file another one lacks
+    settle      records written apart → which holds, and where each stands
     transfer    files → conversations
     doctor      verify, rebuild, compact
+    merge       what another copy has → taken in
+    backup      copies of the file, read back
     recall      query → ranked row ids
     opened      an open file: its clock, encoder, index, and its care
     knowing     the verbs about facts
@@ -52,6 +60,7 @@ agentmem: a memory for AI agents that is one SQLite file and one import.
     conversation  a window of fixed size on a conversation of any length
     granting    the verbs about who may read what, and who did what
     keeping     the verbs of those who bring keys, times to live and vectors
+    copying     the verbs about copies: backup, restore, merge
     memory      Memory: the verbs
     aio         AsyncMemory
     doors/      ways in: the command line, and a file for each framework of agents
@@ -64,7 +73,9 @@ from .errors import AgentmemError, BlockError, ImportFormatError, ModelError, No
 from .memory import Memory
 from .records import (
     AuditEntry,
+    Backup,
     Block,
+    Conflict,
     Context,
     Entity,
     Erasure,
@@ -74,8 +85,10 @@ from .records import (
     ImportReport,
     Kind,
     Line,
+    MergeReport,
     Record,
     Related,
+    Skew,
     Stats,
 )
 
@@ -83,8 +96,10 @@ __all__ = [
     "AgentmemError",
     "AsyncMemory",
     "AuditEntry",
+    "Backup",
     "Block",
     "BlockError",
+    "Conflict",
     "Context",
     "Entity",
     "Erasure",
@@ -96,11 +111,13 @@ __all__ = [
     "Kind",
     "Line",
     "Memory",
+    "MergeReport",
     "ModelError",
     "NotFoundError",
     "OpenError",
     "Record",
     "Related",
+    "Skew",
     "Stats",
     "StorageError",
 ]

@@ -64,6 +64,18 @@ class AsyncConversation(Awaited[Conversation]):
     tokens = _awaitable(Conversation.tokens)
 
 
+def _awaited(verb: Callable[P, R]) -> Callable[P, Coroutine[Any, Any, R]]:
+    """The same for a verb that needs no open memory."""
+
+    @functools.wraps(verb)
+    async def method(*args: P.args, **kwargs: P.kwargs) -> R:
+        import asyncio
+
+        return await asyncio.to_thread(verb, *args, **kwargs)
+
+    return method
+
+
 class AsyncMemory(Awaited[Memory]):
     """
     One memory in one SQLite file, awaited.  Arguments, results and errors are those of `Memory`.
@@ -112,6 +124,9 @@ class AsyncMemory(Awaited[Memory]):
     verify = _awaitable(Memory.verify)
     rebuild = _awaitable(Memory.rebuild)
     compact = _awaitable(Memory.compact)
+    backup = _awaitable(Memory.backup)
+    restore = staticmethod(_awaited(Memory.restore))
+    merge = _awaitable(Memory.merge)
     close = _awaitable(Memory.close)
 
     @property

@@ -150,6 +150,13 @@ def index(connection: Connection, id: int, made: Iterable[Made]) -> None:
         )  # fmt: skip
 
 
+def adopt(connection: Connection, _table: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Write claims as another file has them, each beginning with the row id of its record here."""
+    connection.executemany(
+        f"insert into claims (record, {', '.join(columns)}) values ({', '.join('?' * (len(columns) + 1))})", rows
+    )
+
+
 def unindex(connection: Connection, ids: Sequence[int]) -> None:
     """Take the claims of records out."""
     for id in ids:

@@ -16,25 +16,26 @@ import time
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import apsw
 
+from . import meta, places, schema
 from .errors import ModelError, OpenError, StorageError
-from .records import new_id, tick
-from .words import is_unicode
+from .meta import Stamp, Witness
+from .places import MEMORY
+
+__all__ = ["Connection", "DamagedError", "Database", "Stamp", "bound", "copy", "other", "release", "stems"]
 
 Connection = apsw.Connection
 DamagedError = apsw.CorruptError  # what SQLite says of a damaged page or index
 NONE = array("q", [0])  # no row has this id
 
-APPLICATION_ID = 0x61676D31  # "agm1"; `file` prints it
-MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 30_000  # half a minute: writes are short, so only a stuck writer lasts longer
 DURABILITY = {"normal": "normal", "full": "full"}  # name → PRAGMA synchronous
-MEMORY = ":memory:"
+PAGES_AT_ONCE = 1_000  # of a copy, 4 MB
+MOST_VALUE = 16 << 20  # bytes of one value of a stranger's file; ours are under 1 MB
 
 # What to tell a person when opening, and later reading or writing, fails; any other SQLite error is a fault of ours.
 OPEN_HINTS: dict[type[apsw.Error], str] = {
@@ -58,14 +59,7 @@ STORAGE_HINTS: dict[type[apsw.Error], str] = {
     apsw.CantOpenError: "can no longer be opened; nothing of this call was kept. Is its folder still there?",
     apsw.IOError: "could not be read or written, the disk failed; nothing of this call was kept",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """When and where a write happened, comparable across devices."""
-
-    hlc: int  # hybrid logical clock, see records.tick
-    device: int  # devices.id, local to the file
+WITNESSES = meta.Witnesses()
 
 
 class Database:
@@ -85,13 +79,15 @@ class Database:
     def __init__(self, path: str | os.PathLike[str], *, durability: str, now: Callable[[], int]) -> None:
         if not isinstance(durability, str) or durability not in DURABILITY:
             raise ValueError(f"durability is one of {', '.join(DURABILITY)}, not {durability!r}")
-        self.path = _check_path(path)
+        self.path = places.checked(path)
         self._durability, self._now = durability, now
         self._flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
         # Memory that is not a file has one connection, which threads take in turn: SQLite's shared kind (memdb) knows
         # no write-ahead log, so that readers and writers would run into each other.
         self._turn = threading.Lock() if self.path == MEMORY else nullcontext()
         self._pid = os.getpid()
+        self._file = (self._pid, f"{MEMORY}{id(self)}" if self.path == MEMORY else os.path.realpath(self.path))
+        self._written: Witness | None = None  # by the transaction under way
         self._idle: list[Connection] = []
         self._pool_lock = threading.Lock()
         # In-process writers queue here in turn; SQLite's own wait is a poll that can starve one of them.
@@ -129,9 +125,12 @@ class Database:
         """
         with self._write_lock, self._borrow() as connection, self._storage_errors():
             connection.execute("begin immediate")
+            self._written = None
             try:
                 yield connection
                 connection.execute("commit")
+                if self._written is not None:
+                    WITNESSES.put(self._file, self._written)
             except BaseException:
                 # A full disk or an I/O error may have rolled back already.
                 if connection.in_transaction:
@@ -139,27 +138,21 @@ class Database:
                 raise
 
     def stamp(self, connection: Connection) -> Stamp:
-        """Return the stamp of the write under way on *connection*, later than every stamp in the file."""
-        last, device = connection.execute(
-            """select (select value from meta where key = 'clock'),
-                      (select d.id from devices as d join meta as m on m.value = d.uid where m.key = 'device')"""
-        ).get
-        hlc = tick(int(last), self._now())
-        connection.execute("update meta set value = ? where key = 'clock'", (str(hlc),))
-        return Stamp(hlc, int(device))
+        """Return the stamp of the write under way on *connection*, later than every stamp in the file; see `meta`."""
+        stamp, self._written = meta.stamp(connection, self._written or WITNESSES.get(self._file), self._now())
+        return stamp
 
     def mark_erased(self, connection: Connection, stamp: Stamp) -> None:
         """Note that records went or were read anew: what is held in memory of the file must be read again."""
-        connection.execute("insert or replace into meta (key, value) values ('erased', ?)", (str(stamp.hlc),))
+        meta.mark_erased(connection, stamp)
 
     def encoder_id(self, connection: Connection) -> str | None:
         """Return the id of the encoder that the file's vectors were made with; None before the first."""
-        row = connection.execute("select value from meta where key = 'encoder'").fetchone()
-        return None if row is None else str(row[0])
+        return meta.encoder_id(connection)
 
     def set_encoder_id(self, connection: Connection, id: str) -> None:
         """Note which encoder the file's vectors are made with."""
-        connection.execute("insert or replace into meta (key, value) values ('encoder', ?)", (id,))
+        meta.set_encoder_id(connection, id)
 
     def match_encoder(self, connection: Connection, id: str) -> None:
         """Raise ModelError where the file's vectors are of another encoder than *id*: the two cannot be compared."""
@@ -181,7 +174,7 @@ class Database:
     @property
     def schema(self) -> int:
         """The number of the newest migration, which an open file has."""
-        return migrations()[-1][0]
+        return schema.newest()
 
     def table_sizes(self, connection: Connection) -> dict[str, int]:
         """Return the bytes of each table's pages, indexes and shadow tables counted to their table."""
@@ -247,12 +240,13 @@ class Database:
 
     def _prepare(self) -> None:
         _check_owner(self.path)
-        _make_private(self.path)
+        places.make_private(self.path)
         with self._borrow() as connection:
             if connection.readonly("main"):
                 raise OpenError(f"{self.path} is read-only; make it writable, or copy it to where you can write")
             _write_ahead(connection)
-            _migrate(connection, self._now())
+            if named := schema.migrate(connection, self._now()):
+                WITNESSES.put(self._file, named)
 
     # -- errors -------------------------------------------------------------------------------------------------
 
@@ -288,29 +282,107 @@ def stems(connection: Connection, text: str) -> list[str]:
     return [str(term) for token in tokenizer(text.encode(), apsw.FTS5_TOKENIZE_QUERY, None) for term in token[2:]]
 
 
+@contextmanager
+def other(path: str | os.PathLike[str]) -> Iterator[Connection]:
+    """
+    Lend a connection that sees one state of another memory's file, which is only read and left as it is.
+
+    The file may be anybody's: what it holds is data, and bounded; nothing in its schema is run.
+
+    Raises:
+        OpenError: not a file of ours, made by a newer agentmem, a folder, or not there.
+        StorageError: it is damaged, or was written meanwhile.
+    """
+    name = places.checked(path)
+    if not Path(name).is_file():
+        raise OpenError(f"{name} does not exist")
+    with _errors_of(name):
+        _check_owner(name)
+        if not os.path.getsize(name):
+            raise OpenError(f"{name} is empty; it is no memory")
+        # Without a log beside it the file is at rest, and can be read without leaving a -wal and -shm of our own.
+        at_rest = not os.path.exists(f"{name}-wal")
+        before = Path(name).stat()
+        uri = f"{Path(name).absolute().as_uri()}?immutable=1" if at_rest else name
+        connection = Connection(uri, apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+        try:
+            _confine(connection)
+            connection.execute("begin")
+            connection.execute("select count(*) from sqlite_schema").fetchone()
+            yield connection
+        finally:
+            connection.close()
+        after = Path(name).stat()
+        if at_rest and (os.path.exists(f"{name}-wal") or (before.st_size, before.st_mtime_ns) != (
+            after.st_size, after.st_mtime_ns)):  # fmt: skip
+            raise StorageError(f"{name} was written while it was read; repeat the call")
+
+
+@contextmanager
+def _errors_of(path: str) -> Iterator[None]:
+    """Name the file where reading it fails; whatever SQLite says of a stranger's file is the file's fault."""
+    try:
+        yield
+    except tuple(OPEN_HINTS) as error:
+        raise OpenError(f"{path} {_hint(OPEN_HINTS, error)} ({error})") from error
+    except (apsw.Error, UnicodeDecodeError) as error:
+        raise StorageError(f"{path} {DAMAGED} ({error})") from error
+
+
+def _confine(connection: Connection) -> None:
+    """Bound what a stranger's file can do to the process that reads it."""
+    connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+    connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+    connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_VIEW, 0)
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
+    connection.pragma("cell_size_check", True)
+    connection.pragma("temp_store", 2)
+    connection.limit(apsw.SQLITE_LIMIT_LENGTH, MOST_VALUE)
+
+
+def copy(source: Connection, path: str, progress: Callable[[int, int], None] | None = None) -> None:
+    """Write what *source* sees to the file *path*, over what is there, and wait until the disk has it."""
+    places.make_private(path)
+    target = Connection(path, apsw.SQLITE_OPEN_READWRITE)
+    try:
+        target.set_busy_timeout(0)
+        target.pragma("journal_mode", "off")  # a copy that is not finished is thrown away
+        with target.backup("main", source, "main") as backup:
+            while not backup.done:
+                backup.step(PAGES_AT_ONCE)
+                if progress is not None:
+                    progress(backup.page_count - backup.remaining, backup.page_count)
+    finally:
+        target.close()
+    places.flush(path)
+
+
+def release(path: str) -> None:
+    """
+    Write the log of the memory file *path* back, and remove it: then another file may take its place.
+
+    Raises:
+        StorageError: another program has it open.
+    """
+    if os.path.exists(path):
+        connection = Connection(path, apsw.SQLITE_OPEN_READWRITE)
+        try:
+            connection.set_busy_timeout(0)
+            connection.pragma("journal_mode", "delete")
+        except apsw.BusyError as error:
+            raise StorageError(f"{path} is in use by another program; close that one and repeat") from error
+        except (apsw.NotADBError, apsw.CorruptError):
+            pass  # it is what is to be replaced
+        finally:
+            connection.close()
+    for side in ("-wal", "-shm"):
+        with suppress(FileNotFoundError):
+            Path(f"{path}{side}").unlink()
+
+
 def _hint(hints: dict[type[apsw.Error], str], error: Exception) -> str:
     return next(hint for kind, hint in hints.items() if isinstance(error, kind))
-
-
-def migrations() -> list[tuple[int, str]]:
-    """Return (version, SQL) of each migration, in order."""
-    return [(int(path.name[:4]), path.read_text("utf-8")) for path in sorted(MIGRATIONS.glob("[0-9]*.sql"))]
-
-
-def _check_path(path: object) -> str:
-    name = os.fspath(path) if isinstance(path, os.PathLike) else path
-    if not isinstance(name, str):
-        raise TypeError(f"the path is a string or a Path, not {path!r}")
-    if name == MEMORY:
-        return name
-    if not name or "\0" in name or not is_unicode(name):
-        raise OpenError(f"{name!r} is no file name that SQLite takes: text, not empty, without NUL")
-    if os.path.isdir(name):
-        raise OpenError(f"{name} is a folder; name a file in it, such as {os.path.join(name, 'memory.db')}")
-    folder = os.path.dirname(os.path.abspath(name))
-    if not os.path.isdir(folder):
-        raise OpenError(f"{folder} does not exist; make the folder first")
-    return name
 
 
 def _configure(connection: Connection, synchronous: str) -> None:
@@ -343,21 +415,14 @@ def _vector_extension() -> str:
     return str(Path(spec.origin).parent / "vec0")
 
 
-def _make_private(path: str) -> None:
-    """Make a new file readable by its owner alone; its -wal and -shm get the same rights from SQLite."""
-    if path != MEMORY and not os.path.exists(path):
-        with suppress(OSError):  # SQLite will meet the same obstacle, and is asked for words
-            os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
-
-
 def _check_owner(path: str) -> None:
     """Refuse another program's database, and one of a newer agentmem, before a byte of it or its log is written."""
     if path == MEMORY or not os.path.exists(path) or not os.path.getsize(path):
         return
     owner, found, tables = _read_owner(path)
-    if owner != APPLICATION_ID and (tables or found):
+    if owner != schema.APPLICATION_ID and (tables or found):
         raise OpenError(f"{path} is another program's database, with {tables} tables and indexes; choose another path")
-    newest = migrations()[-1][0]
+    newest = schema.newest()
     if found > newest:
         raise OpenError(
             f"{path} has schema {found}, this agentmem knows up to {newest}; run: pip install -U agentmem-sqlite"
@@ -396,30 +461,3 @@ def _write_ahead(connection: Connection) -> None:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
-
-
-def _migrate(connection: Connection, now: int) -> None:
-    """Bring the file to the newest schema; each step is one transaction with the version it leads to."""
-    for version, sql in migrations():
-        if connection.pragma("user_version") >= version:
-            continue
-        connection.execute("begin immediate")
-        try:
-            # Read again: another process may have done the step while this one waited for the lock.
-            if connection.pragma("user_version") < version:
-                connection.execute(sql)
-                if version == 1:
-                    _name_device(connection, now)
-                connection.pragma("user_version", version)
-            connection.execute("commit")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("rollback")
-            raise
-
-
-def _name_device(connection: Connection, now: int) -> None:
-    device = new_id(now)
-    connection.pragma("application_id", APPLICATION_ID)
-    connection.execute("insert into devices (uid) values (?)", (device,))
-    connection.executemany("insert into meta (key, value) values (?, ?)", [("device", device), ("clock", "0")])

@@ -12,12 +12,20 @@ from .db import Connection, Database
 from .errors import StorageError
 from .records import Stats, batches, moment_or_none
 from .scope import Scope, within
+from .tables import CHANGED, SYNCED
 
 if TYPE_CHECKING:  # numpy: a doctor that only looks need not wait for it
     from .encoder import Encoder
 
 BATCH = 256  # texts encoded between two transactions
 
+STAMPS = " union all ".join(
+    [
+        *(f"select hlc from {table.name}" for table in SYNCED),
+        f"select {CHANGED} as hlc from records where stamps is not null",
+        "select seen from devices",
+    ]
+)
 # What integrity_check does not see: each finds the rows that are wrong.
 CHECKS = {
     "records have no vector; run rebuild": "records where id not in (select id from vectors)",
@@ -26,6 +34,10 @@ CHECKS = {
     "token codes belong to no record; run rebuild": "token_codes where id not in (select id from records)",
     "records have no traits; run rebuild": "records where id not in (select id from traits)",
     "traits belong to no record; run rebuild": "traits where id not in (select id from records)",
+    "times belong to no record; run rebuild": "times where id not in (select id from records)",
+    "claims belong to no record; run rebuild": "claims where record not in (select id from records)",
+    "keys belong to no record; run rebuild": "keys where record not in (select id from records)",
+    "scopes belong to no record": "scopes where id not in (select scope from records)",
     "vectors have other signs than are noted; run rebuild": """vectors as v join traits as t on t.id = v.id
         where t.signs is not vec_quantize_binary(vec_int8(v.vector))""",
     "vectors are zero; run rebuild": "vectors where vector = zeroblob(384)",
@@ -34,8 +46,14 @@ CHECKS = {
     "records hold both now and no longer": "records where status = 'active' and valid_to is not null",
     "records replace one that is neither here nor forgotten": """records where supersedes is not null
         and supersedes not in (select uid from records) and supersedes not in (select uid from tombstones)""",
-    "stamps lie after the file's own clock": """records
+    "records hold, though another one took their place; merge again what broke off": """records where
+        status = 'active' and uid in (select supersedes from records where supersedes is not null)""",
+    "stamps lie after the file's own clock": f"""({STAMPS})
         where hlc > (select cast(value as integer) from meta where key = 'clock')""",
+    "stamps lie after what is noted of their device": """records as r join devices as d on d.id = r.device
+        where d.seen > 0 and r.hlc > max(d.seen, d.partly)""",
+    "changes are stamped by no device": """records as r, json_each(r.stamps) as s
+        where r.stamps is not null and s.value ->> 1 not in (select uid from devices)""",
 }
 
 

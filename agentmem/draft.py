@@ -95,7 +95,6 @@ def draft(
         if value is not None:
             check_name(name, value, 2048)
     moment = None if at is None else instant(at)
-    identity = [scope.user, scope.agent, scope.session, kind, role, speaker, source, text, moment, key]
     return Draft(
         scope=scope,
         kind=kind,
@@ -109,9 +108,23 @@ def draft(
         source=source,
         expires_at=None if expires_at is None else instant(expires_at),
         metadata=json_object("metadata", {} if metadata is None else metadata),
-        content_hash=hashlib.sha256(json.dumps(identity, ensure_ascii=False).encode()).digest(),
+        content_hash=identity(scope, kind, role, speaker, source, text, moment, key),
         repeatable=moment is None and key is None,
     )
+
+
+def identity(
+    scope: Scope, kind: str, role: str, speaker: str | None, source: str | None, text: str,
+    moment: int | None = None, key: str | None = None,
+) -> bytes:  # fmt: skip
+    """Return the sha256 of what makes something the same thing said twice."""
+    parts = [scope.user, scope.agent, scope.session, kind, role, speaker, source, text, moment, key]
+    return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).digest()
+
+
+def with_fields(identity: bytes, values: str) -> bytes:
+    """Return the identity of something that has fields, too: *values* is their canonical JSON."""
+    return hashlib.sha256(identity + values.encode()).digest()
 
 
 def check_text(text: object) -> str:

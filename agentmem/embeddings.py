@@ -39,6 +39,13 @@ def write(connection: Connection, id: int, vectors: Sequence[bytes]) -> None:
         connection.execute("insert into embeddings (record, number, vector) values (?, ?, ?)", (id, number, vector))
 
 
+def adopt(connection: Connection, _table: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Write vectors as another file has them, each row beginning with the row id of its record here."""
+    connection.executemany(
+        f"insert into embeddings (record, {', '.join(columns)}) values ({', '.join('?' * (len(columns) + 1))})", rows
+    )
+
+
 def nearest(connection: Connection, vector: bytes, seen: Predicate, *, k: int) -> dict[int, float]:
     """
     Return row id → cosine of the *k* records that *seen* sees whose nearest vector is nearest to *vector*, best first.

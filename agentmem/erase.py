@@ -4,10 +4,10 @@ Forget: records, their versions and all that was derived from them, down to the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from . import audit, blocks, claims, embeddings, fulltext, grants, kinds, search, store, summaries
-from .db import Connection, Database
+from .db import Connection, Database, Stamp
 from .records import Block, Erasure
 from .scope import Predicate, Scope, Seen
 
@@ -31,7 +31,8 @@ def forget(
             store.find(connection, id, wanted)
         named = store.matching(connection, wanted) if id is None else [id]
         uids = [record.id for record in store.versions(connection, named, own)]
-        _erase(db, connection, uids, now=now)
+        if uids:
+            take(db, connection, uids, now=now, stamp=db.stamp(connection))
         labels = _blocks(db, connection, by.owns, now=now) if whole else []
         nameless = by if whole and not by.session else None
         named_all = nameless is not None and not nameless.agent
@@ -55,7 +56,7 @@ def block(db: Database, scope: Scope, label: str, *, now: int) -> Erasure:
 def _blocks(db: Database, connection: Connection, whose: Predicate, label: str | None = None, *, now: int) -> list[str]:
     uids, labels = blocks.erase(connection, whose, label)
     if uids:
-        store.bury(connection, uids, now=now, stamp=db.stamp(connection))
+        store.bury(connection, [store.Grave(uid, b"") for uid in uids], now=now, stamp=db.stamp(connection))
     return labels
 
 
@@ -71,22 +72,38 @@ def sweep(db: Database, spent: Predicate, expired: Predicate, own: Seen, *, now:
     with db.transaction() as connection:
         whole = [record.id for record in store.versions(connection, store.matching(connection, expired), own)]
         uids = list(dict.fromkeys([*whole, *store.matching(connection, spent)]))
-        _erase(db, connection, uids, now=now)
+        if uids:
+            alone = {*uids} - {*whole}
+            take(db, connection, uids, now=now, stamp=db.stamp(connection), alone=alone)
         audit.hide(connection, uids, None)
         audit.note(connection, "sweep", own.scope, at=now, count=len(uids))
     return Erasure(tuple(uids), db.empty_log())
 
 
-def _erase(db: Database, connection: Connection, uids: Sequence[str], *, now: int) -> None:
-    if not uids:
-        return
+def take(
+    db: Database,
+    connection: Connection,
+    uids: Sequence[str],
+    *,
+    now: int,
+    stamp: Stamp,
+    reach: Mapping[str, int] | None = None,
+    alone: Collection[str] = (),
+) -> None:
+    """
+    Take the records *uids* out with all that was derived from them, and leave a tombstone for each that has none.
+
+    Args:
+        reach: uid → up to which clock the same content goes too, where that is not the stamp's own.
+        alone: of those that go without their other versions, and without what says the same.
+    """
     rows = store.rows(connection, uids)
-    stamp = db.stamp(connection)
+    ids = [row.id for row in rows]
     search.unindex(connection, rows)
     embeddings.unindex(connection, rows)
-    claims.unindex(connection, [row.id for row in rows])
-    kinds.unindex(connection, [row.id for row in rows])
-    summaries.unindex(connection, [row.id for row in rows])
-    store.delete(connection, uids, now=now, stamp=stamp)
+    claims.unindex(connection, ids)
+    kinds.unindex(connection, ids)
+    summaries.unindex(connection, ids)
+    store.delete(connection, uids, now=now, stamp=stamp, reach=reach or {}, alone=alone)
     fulltext.unindex(connection, rows, lambda: store.every_row(connection))
     db.mark_erased(connection, stamp)

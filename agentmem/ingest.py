@@ -166,7 +166,7 @@ def _derive(db: Database, reader: Reader, drafts: Sequence[Draft], *, now: int, 
             for made in drafts
             if _here(connection, made, now=now) is None and (restore or not store.forgotten(connection, made))
         }
-    return _derived(reader, list(new.values()))
+    return made_of(reader, list(new.values()))
 
 
 def _store(
@@ -183,7 +183,7 @@ def _store(
             if row is None and (restore or not store.forgotten(connection, made)):
                 if stamp is None:
                     break
-                found = derived.get(made.content_hash) or _derived(reader, [made])[made.content_hash]
+                found = derived.get(made.content_hash) or made_of(reader, [made])[made.content_hash]
                 held = kinds.holder(connection, made, now=now)
                 row = _put(connection, made, found, now=now, stamp=stamp, instead_of=held.uid if held else None)
                 added.append(row)
@@ -207,7 +207,7 @@ def _here(connection: Connection, made: Draft, *, now: int) -> int | None:
 def replace(db: Database, reader: Reader, old: Record, made: Draft, own: Predicate, *, now: int) -> Record:
     """Store *made* in the place of *old*, which must still be the version that holds."""
     _check_start(made, now)
-    derived = _derived(reader, [made])[made.content_hash]
+    derived = made_of(reader, [made])[made.content_hash]
     with db.transaction() as connection:
         store.current(connection, old.id, own)  # again: another process may have revised or forgotten it meanwhile
         kinds.confirm(connection, [made])
@@ -255,7 +255,8 @@ def _with(made: Draft, derived: Derived) -> Draft:
     return made if made.metadata == derived.metadata else dataclasses.replace(made, metadata=derived.metadata)
 
 
-def _derived(reader: Reader, drafts: Sequence[Draft]) -> Derivations:
+def made_of(reader: Reader, drafts: Sequence[Draft]) -> Derivations:
+    """Return what is derived of *drafts*, by content hash; encoded, so outside of any transaction."""
     if not drafts:
         return {}
     from .encoder import read  # numpy, which the encoder has loaded already

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from . import fields
 from .claims import CORRECTION
 from .db import Connection, Stamp
-from .draft import Draft, check_name, check_text, draft
+from .draft import Draft, check_name, check_text, draft, with_fields
 from .errors import StorageError
 from .records import Kind
 from .scope import Scope
@@ -83,10 +83,8 @@ def define(connection: Connection, kind: Kind, *, by: str, now: int, stamp: Stam
         ValueError: a record that holds does not fit it, or two would take each other's place; the message names them,
             and what is in them where they are of the user *by*.
     """
-    keys = list(_fitting(connection, kind, by=by, now=now))
-    connection.execute("delete from keys where record in (select id from records where kind = ?)", (kind.name,))
-    for row, hash in keys:
-        index(connection, row, hash)
+    _check_fit(connection, kind, by=by, now=now)
+    rekey(connection, kind)
     connection.execute(
         """insert or replace into kinds (name, schema, key, searchable, single, hlc, device)
            values (:name, :schema, :key, :searchable, :single, :hlc, :device)""",
@@ -102,23 +100,22 @@ def define(connection: Connection, kind: Kind, *, by: str, now: int, stamp: Stam
     )
 
 
-def _fitting(connection: Connection, kind: Kind, *, by: str, now: int) -> Iterator[tuple[int, bytes]]:
-    """Yield row id and key of a kind's records that hold; ValueError where one does not fit, or two share a key."""
+def _check_fit(connection: Connection, kind: Kind, *, by: str, now: int) -> None:
+    """Raise ValueError where a record that holds does not fit *kind*, or two share a key."""
     holders: dict[bytes, str] = {}
-    for row, uid, whose, values, expires in _active(connection, kind.name):
-        hash = _key_hash(kind, whose, values)
-        if hash is not None:
-            yield row, hash
-        if expires is not None and expires <= now:
-            continue  # nobody sees it any more
+    for one in _records(connection, kind.name):
+        if not one.active or (one.expires is not None and one.expires <= now):
+            continue  # it is history, or nobody sees it any more
         try:
-            fields.check(kind.schema, values, kind.name)
+            fields.check(kind.schema, one.values, kind.name)
         except ValueError as error:
-            why = error if whose.user == by else "that user can see why"
-            raise ValueError(f"record {uid} of user {whose.user!r} does not fit: {why}") from None
-        if hash is not None and (other := holders.setdefault(hash, uid)) != uid:
+            why = error if one.whose.user == by else "that user can see why"
+            raise ValueError(f"record {one.uid} of user {one.whose.user!r} does not fit: {why}") from None
+        hash = _key_hash(kind, one.whose, one.values)
+        if hash is not None and (other := holders.setdefault(hash, one.uid)) != one.uid:
             raise ValueError(
-                f"records {other} and {uid} of user {whose.user!r} would take each other's place; forget one first"
+                f"records {other} and {one.uid} of user {one.whose.user!r} would take each other's place; "
+                "forget one first"
             )
 
 
@@ -172,7 +169,7 @@ def _drafted(
         made,
         definition=kind,
         key_hash=_key_hash(kind, scope, values),
-        content_hash=hashlib.sha256(made.content_hash + fields.canonical(values).encode()).digest(),
+        content_hash=with_fields(made.content_hash, fields.canonical(values)),
     )
 
 
@@ -240,12 +237,32 @@ def unindex(connection: Connection, rows: Sequence[int]) -> None:
 
 
 def rebuild(connection: Connection) -> None:
-    """Make the keys again from the records that hold."""
+    """Make the keys again from the records."""
     connection.execute("delete from keys")
     for kind in every(connection).values():
-        for row, _, whose, values, _ in _active(connection, kind.name):
-            if (hash := _key_hash(kind, whose, values)) is not None:
-                index(connection, row, hash)
+        _enter(connection, kind, _records(connection, kind.name))
+
+
+def rekey(connection: Connection, kind: Kind) -> list[int]:
+    """Make the keys of one kind's records again, as *kind* has them; return the row ids of its records."""
+    found = list(_records(connection, kind.name))
+    unindex(connection, [one.row for one in found])
+    _enter(connection, kind, found)
+    return [one.row for one in found]
+
+
+def enter(connection: Connection, rows: Sequence[int]) -> None:
+    """Enter the keys of records, which have none yet, where their kinds have one."""
+    known = every(connection)
+    for one in _records(connection, rows) if known else ():
+        if one.kind in known:
+            _enter(connection, known[one.kind], [one])
+
+
+def _enter(connection: Connection, kind: Kind, found: Iterable[_Keyed]) -> None:
+    for one in found:
+        if (hash := _key_hash(kind, one.whose, one.values)) is not None:
+            index(connection, one.row, hash)
 
 
 def without_key(connection: Connection) -> int:
@@ -258,13 +275,26 @@ def without_key(connection: Connection) -> int:
     )
 
 
-def _active(connection: Connection, kind: str) -> Iterator[tuple[int, str, Scope, dict[str, Any], int | None]]:
-    """Yield row id, uid, scope, fields and expiry of the records of a kind that hold, the oldest first."""
+class _Keyed(NamedTuple):
+    """What of a record its key is made of."""
+
+    row: int  # records.id
+    uid: str
+    kind: str
+    whose: Scope
+    values: dict[str, Any]
+    active: bool
+    expires: int | None  # UTC ms
+
+
+def _records(connection: Connection, which: str | Sequence[int]) -> Iterator[_Keyed]:
+    """Yield the records of a kind, or with these row ids, the oldest first."""
+    named = isinstance(which, str)
     rows = connection.execute(
-        """select r.id, r.uid, s.user, s.agent, s.session, r.metadata, r.expires_at
-           from records as r join scopes as s on s.id = r.scope
-           where r.kind = ? and r.status = 'active' order by r.id""",
-        (kind,),
+        f"""select r.id, r.uid, r.kind, s.user, s.agent, s.session, r.metadata, r.status = 'active', r.expires_at
+            from records as r join scopes as s on s.id = r.scope
+            where {"r.kind = ?" if named else "r.id in (select value from json_each(?))"} order by r.id""",
+        (which if named else json.dumps(list(which)),),
     )
-    for row, uid, user, agent, session, metadata, expires in rows:
-        yield row, uid, Scope(user, agent, session), json.loads(metadata), expires
+    for row, uid, kind, user, agent, session, metadata, active, expires in rows:
+        yield _Keyed(row, uid, kind, Scope(user, agent, session), json.loads(metadata), bool(active), expires)

@@ -13,6 +13,7 @@ from typing import Any
 from . import erase, grants, ingest, kinds, scope, store
 from .calling import Calling
 from .conversation import Conversation
+from .copying import Copying
 from .granting import Granting
 from .keeping import Keeping
 from .loading import Loading
@@ -25,7 +26,7 @@ from .templates import Template
 Records = list[Record]  # in the class below, `list` is a verb
 
 
-class Memory(Recalling, Loading, Calling, Granting, Keeping):
+class Memory(Recalling, Loading, Calling, Granting, Keeping, Copying):
     """
     One memory in one SQLite file; safe to share between threads.
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 import functools
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
-from . import audit, doctor, grants, ingest, kinds, scope, store
+from . import audit, doctor, grants, ingest, kinds, places, scope, store
 from .candidates import Extract
 from .db import Connection, Database
 from .errors import StorageError
@@ -74,6 +75,8 @@ class Opened:
         self._given_encoder = encoder
         self._finder: Finder | None = None  # made by the first recall
         self._db = Database(path, durability=durability, now=self._now)
+        if risk := places.danger(self._db.path):
+            warnings.warn(risk, stacklevel=2)
 
     @noted
     def stats(self, *, user: str | None = None, agent: str | None = None, session: str | None = None) -> Stats:

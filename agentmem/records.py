@@ -266,6 +266,52 @@ class ImportReport:
     skipped: Mapping[str, int]  # reason → count
 
 
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Two values, written apart, of which one now holds."""
+
+    what: str  # "records", or what else they are: kinds …
+    key: str  # of two records, the id of the one that no longer holds; of anything else, its name
+    why: str  # "revised twice", "same key" or "written twice"
+    lost: str  # of a record its id: it is kept as history; of anything else what it said, as JSON
+    kept: str  # the same of what holds
+
+
+@dataclass(frozen=True, slots=True)
+class Skew:
+    """A device whose clock is off."""
+
+    device: str  # its id, of one run of a program
+    record: str  # id of what it wrote then
+    seconds: float  # ahead of this device's clock; below 0: behind what it had seen itself
+
+
+@dataclass(frozen=True, slots=True)
+class MergeReport:
+    """What a merge took in."""
+
+    added: int  # records
+    changed: int  # records that were here, and are superseded or moved since
+    forgotten: int  # records that were here, and were forgotten elsewhere
+    duplicates: int  # records that say what another one says: joined to it
+    encoded: int  # records whose vectors were made here
+    other: Mapping[str, int]  # table → rows of anything else
+    conflicts: tuple[Conflict, ...]
+    clocks: tuple[Skew, ...]  # devices whose clock is more than five minutes off
+    log_truncated: bool  # False: a reader keeps the write-ahead log open, and what was forgotten in it
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A copy of a memory file, read back."""
+
+    path: str
+    file_bytes: int
+    records: int  # of all users, superseded ones too
+    problems: tuple[str, ...]  # what `verify` says of it; empty is sound
+    removed: tuple[str, ...]  # older ones that were deleted
+
+
 def instant(value: Instant) -> int:
     """
     Turn *value* into UTC milliseconds since 1970.

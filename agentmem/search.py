@@ -163,6 +163,13 @@ def _index_traits(connection: Connection, id: int, traits: Traits, vector: bytes
         connection.execute("insert into times (id, since, until) values (?, ?, ?)", (id, since, until))
 
 
+def adopt(connection: Connection, table: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Write rows of *table* as another file has them, each beginning with the row id of its record here."""
+    connection.executemany(
+        f"insert into {table} (id, {', '.join(columns)}) values ({', '.join('?' * (len(columns) + 1))})", rows
+    )
+
+
 def write_vectors(connection: Connection, id: int, vector: bytes, token_codes: bytes) -> None:
     """Set what the encoder made of the record with row id *id*."""
     for table, column, value in (("vectors", "vector", vector), ("token_codes", "codes", token_codes)):

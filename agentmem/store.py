@@ -7,8 +7,8 @@ Functions take a connection that `Database.read` or `Database.transaction` lent.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from .db import Connection, Stamp
 from .draft import Draft
@@ -20,13 +20,14 @@ from .words import is_unicode
 COLUMNS = """r.uid, r.text, r.kind, r.role, r.speaker, s.user, s.agent, s.session, r.occurred_at, r.recorded_at,
     r.valid_from, r.valid_to, r.status, r.supersedes, r.importance, r.confidence, r.trust, r.source, r.expires_at,
     r.metadata"""
-# All versions of the records :uids: back to the first ones, then forward again.
+# All versions of the records :uids: back to the first ones, one that is gone among them, then forward again.
 CHAIN = """
     back (uid, supersedes) as (
         select uid, supersedes from records where uid in (select value from json_each(:uids))
         union select r.uid, r.supersedes from records as r join back on r.uid = back.supersedes),
     chain (uid) as (
         select uid from back
+        union select supersedes from back where supersedes is not null
         union select r.uid from records as r join chain on r.supersedes = chain.uid)"""
 
 
@@ -257,25 +258,98 @@ def said(connection: Connection, ids: Sequence[int]) -> dict[int, dict[str, Any]
     return {id: dict(zip(names, rest, strict=True)) for id, *rest in connection.execute(sql, (json.dumps(list(ids)),))}
 
 
-def delete(connection: Connection, uids: Sequence[str], *, now: int, stamp: Stamp) -> None:
+class Grave(NamedTuple):
+    """What a tombstone says, beside when and where it was set."""
+
+    uid: str
+    hash: bytes  # of the content, which no import may bring in again
+    reach: int | None = None  # the same content written up to this clock goes, too; None: the clock of the tombstone
+    alone: bool = False  # its other versions stay
+
+
+def delete(
+    connection: Connection,
+    uids: Sequence[str],
+    *,
+    now: int,
+    stamp: Stamp,
+    reach: Mapping[str, int],
+    alone: Collection[str],
+) -> None:
     """Take the records *uids* out for good and leave a tombstone for each; their index entries must be gone."""
     named = json.dumps(list(uids))
-    connection.execute(
-        """insert or ignore into tombstones (uid, content_hash, forgotten_at, hlc, device)
-           select uid, content_hash, :now, :hlc, :device from records
-           where uid in (select value from json_each(:uids))""",
-        {"uids": named, "now": now, "hlc": stamp.hlc, "device": stamp.device},
+    rows = connection.execute(
+        "select uid, content_hash from records where uid in (select value from json_each(?))", (named,)
     )
+    graves = [Grave(uid, hash, 0 if uid in alone else reach.get(uid), uid in alone) for uid, hash in rows]
+    bury(connection, graves, now=now, stamp=stamp)
     connection.execute("delete from records where uid in (select value from json_each(?))", (named,))
     # A name is a memory too: of a user without records none remains.
     connection.execute("delete from scopes where not exists (select 1 from records where scope = scopes.id)")
 
 
-def bury(connection: Connection, uids: Iterable[str], *, now: int, stamp: Stamp) -> None:
-    """Leave tombstones of what is no record and has no words that could come in again: blocks."""
+def bury(connection: Connection, graves: Iterable[Grave], *, now: int, stamp: Stamp) -> None:
+    """Leave tombstones, where there are none yet; those of what is no record have no hash."""
     connection.executemany(
-        """insert or ignore into tombstones (uid, content_hash, forgotten_at, hlc, device) values (?, x'', ?, ?, ?)""",
-        [(uid, now, stamp.hlc, stamp.device) for uid in uids],
+        """insert or ignore into tombstones (uid, content_hash, reach, alone, forgotten_at, hlc, device)
+           values (?, ?, ?, ?, ?, ?, ?)""",
+        [(*grave, now, stamp.hlc, stamp.device) for grave in graves],
+    )
+
+
+def adopt(connection: Connection, rows: Sequence[Mapping[str, Any]], numbers: Mapping[str, int]) -> None:
+    """
+    Write records as another file has them.
+
+    Args:
+        rows: column → value; the scope as user, agent and session, the device as its uid, stamps as a mapping.
+        numbers: device uid → devices.id.
+    """
+    scopes = {key: _scope_id(connection, Scope(*key)) for key in {_whose(row) for row in rows}}
+    columns = [name for (name,) in connection.execute("select name from pragma_table_info('records')") if name != "id"]
+    local = [
+        {**row, "scope": scopes[_whose(row)], "device": numbers[row["device"]], "stamps": _stamps(row["stamps"])}
+        for row in rows
+    ]
+    named = [name for name in columns if not local or name in local[0]]
+    connection.executemany(
+        f"insert into records ({', '.join(named)}) values ({', '.join('?' * len(named))})",
+        [[row[name] for name in named] for row in local],
+    )
+
+
+def _whose(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    return row["user"], row["agent"], row["session"]
+
+
+def _stamps(stamps: Mapping[str, Any]) -> str | None:
+    return json.dumps(stamps) if stamps else None
+
+
+def overwrite(connection: Connection, id: int, values: Mapping[str, Any]) -> None:
+    """Set columns of a record, stamps among them."""
+    connection.execute(
+        f"update records set {', '.join(f'{name} = :{name}' for name in values)} where id = :id",
+        {**values, "stamps": _stamps(values["stamps"]), "id": id},
+    )
+
+
+def adopt_tombstones(connection: Connection, rows: Sequence[Mapping[str, Any]], numbers: Mapping[str, int]) -> None:
+    """Write tombstones as another file has them, over those that are here."""
+    connection.executemany(
+        """insert or replace into tombstones (uid, content_hash, reach, alone, forgotten_at, hlc, device)
+           values (:uid, :content_hash, :reach, :alone, :forgotten_at, :hlc, :device)""",
+        [{**row, "device": numbers[row["device"]]} for row in rows],
+    )
+
+
+def change(connection: Connection, column: str, values: Mapping[int, object], stamp: Stamp) -> None:
+    """Set one *column* of records, by row id, and note when and where."""
+    connection.executemany(
+        f"""update records
+            set {column} = :value, stamps = json_set(coalesce(stamps, '{{}}'), '$.{column}', json_array(:hlc, d.uid))
+            from devices as d where d.id = :device and records.id = :id""",
+        [{"id": id, "value": value, "hlc": stamp.hlc, "device": stamp.device} for id, value in values.items()],
     )
 
 

@@ -23,7 +23,9 @@ from . import (
     half,
     known,
     longterm,
+    merging,
     model,
+    mutants,
     packing,
     peers,
     plot,
@@ -235,6 +237,51 @@ def half_command(items: int, out: Path | None) -> None:
         measured = half.measure(items, _told(status))
     _print([tables.of_half(items, measured)])
     _write(out, measured)
+
+
+@main.command("merge")
+@click.option("--items", default="20000,100000", help="How many records; several with commas.")
+@click.option("--changes", default=5_000, help="How many are changed in each copy.")
+@json_option
+def merge_command(items: str, changes: int, out: Path | None) -> None:
+    """Measure merging two copies of a file that went apart: it must follow what changed, not what there is."""
+    measured = []
+    with progress.status("") as status:
+        for count in items.split(","):
+            measured.append(merging.measure(int(count), changes, _told(status)))
+            console.print(measured[-1])
+    _write(out, measured)
+
+
+@main.command("mesh")
+@click.option("--episodes", default=5_000, help="How many, one in five of them made by hypothesis.")
+@click.option("--first", default=0, help="The first seed.")
+@json_option
+def mesh_command(episodes: int, first: int, out: Path | None) -> None:
+    """Let devices do everything to copies of a memory, in any order; in the end all must hold the same."""
+    from . import mesh  # hypothesis, which is of the tests
+
+    with progress.status("") as status:
+        found = mesh.measure(episodes, first, _told(status))
+    console.print(dict(found))
+    _write(out, [dict(found)])
+
+
+@main.command("mutants")
+@click.option("--episodes", default=100, help="Of the mesh, at most, for each.")
+@click.option("--only", default="", help="Only those whose name has this in it.")
+@json_option
+def mutants_command(episodes: int, only: str, out: Path | None) -> None:
+    """Put faults into merging, one at a time; one that nobody notices fails the run."""
+    with progress.status("") as status:
+        measured = []
+        for result in mutants.measure(episodes, _told(status), only):
+            measured.append(result)
+            console.print(f"{result['caught by'] or 'NOT CAUGHT':10} {result['seconds']:6.1f} s  {result['fault']}")
+    _write(out, measured)
+    missed = [result["fault"] for result in measured if not result["caught by"]]
+    if missed:
+        raise click.ClickException(f"not caught: {', '.join(missed)}")
 
 
 @main.command("write")

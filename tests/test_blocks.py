@@ -16,7 +16,7 @@ from conftest import TinyEncoder
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agentmem import AgentmemError, AsyncMemory, BlockError, Memory, NotFoundError, aio, blocks, db, holding
+from agentmem import AgentmemError, AsyncMemory, BlockError, Memory, NotFoundError, aio, blocks, holding, schema
 
 START = 1_700_000_000_000
 VERBS = [name for name, _ in inspect.getmembers(holding.Blocks, inspect.isfunction) if not name.startswith("_")]
@@ -423,12 +423,11 @@ def test_what_was_erased_leaves_one_tombstone_a_block(memory: Memory) -> None:
 def test_a_file_of_the_first_schema_gets_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "old.db"
     with monkeypatch.context() as patched:
-        first = db.migrations()[:1]
-        patched.setattr(db, "migrations", lambda: first)
-        patched.setattr("agentmem.audit.note_records", lambda *_, **__: None)  # there was no audit trail then
-        with Memory(path, encoder=TinyEncoder()) as memory:
-            memory.remember("kept")
+        first = schema.migrations()[:1]
+        patched.setattr(schema, "migrations", lambda: first)
+        Memory(path, encoder=TinyEncoder()).close()
     with Memory(path, encoder=TinyEncoder()) as memory:
+        memory.remember("kept")
         assert memory.blocks.set("user", "Ana").version == 1
         assert [record.text for record in memory.list()] == ["kept"] and memory.verify() == []
 

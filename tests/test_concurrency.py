@@ -179,7 +179,7 @@ def test_a_new_file_can_be_opened_by_several_processes_at_once(tmp_path: Path) -
         with Memory(tmp_path / f"{i}.db", encoder=TinyEncoder()) as memory:
             assert memory.stats().records == PROCESSES
             with memory._db.read() as connection:
-                assert connection.execute("select count(*) from devices").get == 1
+                assert connection.execute("select count(*) from devices").get == PROCESSES  # each wrote
             assert memory.verify() == []
 
 
@@ -306,16 +306,16 @@ def test_revising_what_is_forgotten_meanwhile_brings_nothing_back(tmp_path: Path
 
 def test_remembering_what_is_forgotten_meanwhile_keeps_it_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It was known at the first look, so nothing was to be written; at the second it is gone."""
-    derived = ingest._derived
+    derived = ingest.made_of
     with Memory(tmp_path / "m.db", encoder=TinyEncoder()) as memory:
         id = memory.remember("said again").id
 
         def forget_first(*arguments: Any) -> Any:
-            monkeypatch.setattr(ingest, "_derived", derived)
+            monkeypatch.setattr(ingest, "made_of", derived)
             memory.forget(id)
             return derived(*arguments)
 
-        monkeypatch.setattr(ingest, "_derived", forget_first)
+        monkeypatch.setattr(ingest, "made_of", forget_first)
         assert memory.remember("said again").text == "said again"
         assert [record.text for record in memory.list()] == ["said again"]
         assert memory.verify() == []

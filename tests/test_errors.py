@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 from conftest import TinyEncoder
 
-from agentmem import AgentmemError, Memory, ModelError, NotFoundError, OpenError, Record, StorageError, db
+from agentmem import AgentmemError, Memory, ModelError, NotFoundError, OpenError, Record, StorageError, db, schema
 from agentmem.draft import MAX_TEXT
 from agentmem.encoder import Encoding
 
@@ -626,7 +626,7 @@ def test_a_newer_schema_is_refused_untouched(tmp_path: Path, memory: Memory, jou
     fill(memory)
     memory.close()
     path = tmp_path / "m.db"
-    newest = db.migrations()[-1][0]
+    newest = schema.migrations()[-1][0]
     other_program(path, f"pragma journal_mode = {journal}", f"pragma user_version = {newest + 1}")
     refuses_to_open(path, f"has schema {newest + 1}, this agentmem knows up to {newest}; run: pip install -U")
     other_program(path, f"pragma user_version = {newest}")

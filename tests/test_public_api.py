@@ -12,7 +12,8 @@ from agentmem import AsyncMemory, Memory
 VERBS = (
     "remember remember_many observe load recall context revise forget get list history stats users verify rebuild "
     "compact close facts conflicts correct confirm entity neighbours merge_entities split_entities define kinds "
-    "tools call conversation grant revoke grants audit find expire sweep attach nearest"
+    "tools call conversation grant revoke grants audit find expire sweep attach nearest "
+    "backup restore merge"
 )
 HEAVY = {"onnxruntime", "tokenizers", "numpy", "sqlite_vec", "click", "rich"}
 
@@ -57,7 +58,19 @@ def test_options_are_keyword_only():
             for p in inspect.signature(getattr(Memory, verb)).parameters.values()
             if p.kind == p.POSITIONAL_OR_KEYWORD
         ]
-        subjects = {"session", "text", "items", "messages", "path", "id", "query", "progress", "format", "arguments"}
+        subjects = {
+            "session",
+            "text",
+            "items",
+            "messages",
+            "path",
+            "to",
+            "id",
+            "query",
+            "progress",
+            "format",
+            "arguments",
+        }
         facts = {"subject", "predicate", "object", "fact", "name", "other"}
         assert set(positional) <= {"self", *subjects, *facts, "kind", "schema", "key", "at", "vectors", "vector"}, verb
 

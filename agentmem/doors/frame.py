@@ -7,6 +7,7 @@ from __future__ import annotations
 import functools
 import json
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -140,13 +141,7 @@ def verb(shown: Callable[[Any], None]) -> Callable[[Callable[..., Any]], click.C
                 shown(answer)
             ctx.exit(ctx.obj or 0)
 
-        made = click.command(function.__name__.rstrip("_"))(run)
-        made.params += [
-            click.Option(["--db"], metavar="FILE", help="The memory file."),
-            click.Option(["--user"], metavar="NAME", callback=nonempty, help="Whose memory."),
-            click.Option(["--json", "as_json"], is_flag=True, help="Print JSON."),
-        ]
-        return made
+        return standing_alone(run)
 
     return decorate
 
@@ -162,6 +157,17 @@ def group(alone: click.Command) -> InOrder:
             raise click.UsageError(f"put the options behind {ctx.invoked_subcommand!r}, which takes its own")
 
     return InOrder(alone.name, callback=run, params=alone.params, help=alone.help, invoke_without_command=True)
+
+
+def standing_alone(function: Callable[..., Any]) -> click.Command:
+    """Make a command of a function, with the options that stand before it too; it opens by itself what it needs."""
+    made = click.command(function.__name__.rstrip("_"))(function)
+    made.params += [
+        click.Option(["--db"], metavar="FILE", help="The memory file."),
+        click.Option(["--user"], metavar="NAME", callback=nonempty, help="Whose memory."),
+        click.Option(["--json", "as_json"], is_flag=True, help="Print JSON."),
+    ]
+    return made
 
 
 def given(ctx: click.Context, name: str) -> Any:
@@ -203,7 +209,12 @@ def narrowed(function: Callable[..., T]) -> Callable[..., T]:
 def opened(db: str, user: str | None) -> Iterator[Memory]:
     """Open the memory file, and say so where it is a new one: a misspelt name should not pass unseen."""
     new = db != ":memory:" and not Path(db).exists()
-    with Memory(made(db), user=user) as memory:
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        memory = Memory(made(db), user=user)
+    with memory:
+        for warning in said:
+            show.note(f"Warning: {warning.message}", error=True)
         if new:
             show.note(f"New memory: {db}")
         yield memory
