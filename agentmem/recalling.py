@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from . import blocks, grants, pack, scope, store, templates
+from . import blocks, grants, scope, store, templates
 from .opened import noted
 from .passages import sentences, stems
 from .records import Context, Hit, Instant, Line, Record, Strategy, instant
@@ -157,6 +157,8 @@ class Recalling(Relating):
         **narrow: Any,
     ) -> Context:
         """Return what `context` does, with *earlier*: a conversation's summaries."""
+        from . import pack
+
         scope.check_count("budget_tokens", budget_tokens, 1)
         scope.check_count("k", k, 1, MAX_K)
         scope.check_count("recent", recent, 0, MAX_K)
@@ -196,6 +198,8 @@ class Recalling(Relating):
         return {"known": news, "past": past}
 
     def _counter(self) -> Callable[[str], int]:
+        from . import pack
+
         count = self._encoder().count_tokens
         return count if self._given_encoder else pack.by_line(count)
 
