@@ -147,11 +147,12 @@ class Knowing(Opened):
         """
         with self._reading(whose) as (connection, seen):
             stated = claims.stated(connection, seen, [hit.record.id for hit in hits])
-        found, asked = self._asked_for(query, whose, as_of=as_of, min_trust=min_trust)
+        mine, called, _ = self._claims(whose, None, [])
+        found, asked = self._asked_for(query, whose, mine, called, as_of=as_of, min_trust=min_trust)
         spoken: dict[tuple[str, str], list[tuple[str, str]]] = {}
         for subject in dict.fromkeys(claim.subject for claim in stated):
             predicates = [*dict.fromkeys(claim.predicate for claim in stated if claim.subject == subject)]
-            keys, name, _ = self._claims(whose, None, [], key=subject)
+            keys, name = (mine, called) if subject in mine else self._claims(whose, None, [], key=subject)[:2]
             about = self._lately(whose, keys, name, predicates, as_of=as_of, min_trust=min_trust)
             for predicate in predicates:  # of two names of one person the first counts
                 found.setdefault((min(keys), predicate), [fact for fact in about if fact.predicate == predicate])
@@ -163,13 +164,12 @@ class Knowing(Opened):
         return Known(every, asked, spoken), past
 
     def _asked_for(
-        self, query: str, whose: Scope, *, as_of: int | None, min_trust: float
+        self, query: str, whose: Scope, keys: Sequence[str], name: str, *, as_of: int | None, min_trust: float
     ) -> tuple[dict[tuple[str, str], list[Fact]], dict[tuple[str, str], float]]:
         """
-        Return what is known of the user by the predicates that *query* is nearest to, by subject and predicate; and how
-        much it asks for each, 0..1.
+        Return what is known of the user, whom *keys* mean and facts call *name*, by the predicates that *query* is
+        nearest to, by subject and predicate; and how much it asks for each, 0..1.
         """
-        keys, name, _ = self._claims(whose, None, [])
         with self._reading(whose) as (connection, seen):
             known = claims.predicates_of(connection, seen, keys)
         from . import asking  # numpy, which recall has loaded already
