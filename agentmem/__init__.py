@@ -6,9 +6,13 @@ agentmem: a memory for AI agents that is one SQLite file and one import.
     words       what counts as a word of a query
     days        names of days, weeks, months and years → days
     predicates  what people say of themselves and of each other
+    prototypes  sentences by which the encoder tells what a text is about
+    secrecy     the secrets in a text
     phrases     the forms of words that name a time
     candidates  what an LLM finds in turns, checked
     marks       word vectors → the stretches of a text that state something
+    policy      TOML → what a memory keeps, shows and shares
+    injection   the form of texts that give an assistant instructions
     scope       who may see what, as one SQL predicate
     times       text → the times that it speaks of
     traits      what ranking asks of a text beside its words
@@ -30,6 +34,9 @@ agentmem: a memory for AI agents that is one SQLite file and one import.
     embeddings  the table of vectors that callers bring
     roster      what ranking asks of every record, in memory
     lexical     query → records by words
+    policies    the policies of a file, and what they kept out
+    quarantine  what waits until a person has looked at it
+    meaning     vectors → the topics of a text, and whether it reads like instructions
     asking      a question → the predicates that it asks for
     claims      the table of claims: what records say of whom
     blocks      the table of core blocks: what an agent always has in view
@@ -39,6 +46,7 @@ agentmem: a memory for AI agents that is one SQLite file and one import.
     kinds       which kinds are defined, and which record takes the place of which
     tools       the tools of a model: their definitions, its arguments, checked
     facts       claims → what is true now, what was true then
+    screening   what the policy makes of what is about to be stored
     index       the records of one scope, in memory or in SQL; query → records by meaning
     ingest      what a caller says → stored and indexed
     erase       forget
@@ -61,6 +69,7 @@ agentmem: a memory for AI agents that is one SQLite file and one import.
     granting    the verbs about who may read what, and who did what
     keeping     the verbs of those who bring keys, times to live and vectors
     copying     the verbs about copies: backup, restore, merge
+    governing   the verbs about the policy, and what it put aside
     memory      Memory: the verbs
     aio         AsyncMemory
     doors/      ways in: the command line, and a file for each framework of agents
@@ -69,7 +78,16 @@ Imports go down this list, never up.
 """
 
 from .aio import AsyncMemory
-from .errors import AgentmemError, BlockError, ImportFormatError, ModelError, NotFoundError, OpenError, StorageError
+from .errors import (
+    AgentmemError,
+    BlockError,
+    ImportFormatError,
+    ModelError,
+    NotFoundError,
+    OpenError,
+    PolicyError,
+    StorageError,
+)
 from .memory import Memory
 from .records import (
     AuditEntry,
@@ -81,13 +99,16 @@ from .records import (
     Erasure,
     Fact,
     Grant,
+    Held,
     Hit,
     ImportReport,
+    KeptOut,
     Kind,
     Line,
     MergeReport,
     Record,
     Related,
+    Retention,
     Skew,
     Stats,
 )
@@ -105,9 +126,11 @@ __all__ = [
     "Erasure",
     "Fact",
     "Grant",
+    "Held",
     "Hit",
     "ImportFormatError",
     "ImportReport",
+    "KeptOut",
     "Kind",
     "Line",
     "Memory",
@@ -115,8 +138,10 @@ __all__ = [
     "ModelError",
     "NotFoundError",
     "OpenError",
+    "PolicyError",
     "Record",
     "Related",
+    "Retention",
     "Skew",
     "Stats",
     "StorageError",

@@ -20,7 +20,10 @@ from .records import batches
 from .tables import CHANGED, Table
 
 BATCH = 1_000  # rows that travel together, and are written in one transaction
-FIRST = ("meta", "devices", "scopes", "records", "tombstones", "kinds", *tables.CARRIED)  # tables of every schema
+FIRST = (  # tables of every schema
+    "meta", "devices", "scopes", "records", "tombstones", "kinds", "vectors", "token_codes", "traits", "times",
+    "claims",
+)  # fmt: skip
 LAST_CLOCK = 1 << 62  # about the year 4199; a later stamp leaves no room for those to come
 Value = Any  # what SQLite holds
 Values = dict[str, Any]  # column → value of a row that travels

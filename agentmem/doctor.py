@@ -146,7 +146,8 @@ def rebuild(db: Database, encoder: Encoder, progress: Callable[[int, int], None]
     Args:
         progress: called with how many records are encoded, and how many there are.
     """
-    from .encoder import read  # numpy, which the encoder has loaded already
+    from . import meaning  # numpy, which the encoder has loaded already
+    from .encoder import read
 
     with db.transaction() as connection:
         fulltext.rebuild(connection, store.every_row(connection))
@@ -167,11 +168,12 @@ def rebuild(db: Database, encoder: Encoder, progress: Callable[[int, int], None]
             for id, about in said.items()
         }
         found = read(encoder, [row.indexed_text for row in batch], [evidence.get(id, False) for id in ids])
+        topics = meaning.topics(encoder, [row.text for row in batch], [encoding.vector for encoding, _ in found])
         with db.transaction() as connection:
             here = store.said(connection, ids)  # again: some may have been forgotten meanwhile
-            for row, (encoding, marks) in zip(batch, found, strict=True):
+            for row, (encoding, marks), about in zip(batch, found, topics, strict=True):
                 if row.id in here:
-                    search.write_vectors(connection, row.id, encoding.quantised, encoding.codes)
+                    search.write_vectors(connection, row.id, encoding.quantised, encoding.codes, about)
                     claims.index(connection, row.id, claims.of(marks=marks, evidence=evidence[row.id], **said[row.id]))
         done += len(batch)
         if progress is not None:

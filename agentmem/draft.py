@@ -47,6 +47,8 @@ class Draft:
     metadata: str  # a JSON object
     content_hash: bytes  # sha256: equal for the same thing said twice
     repeatable: bool  # nothing tells this from the same words said earlier: only an active one counts as known
+    at: int | None = None  # when the caller says that it was
+    key: str | None = None  # what the caller tells it from the same words by
     definition: Kind | None = None  # what its fields were checked against
     key_hash: bytes | None = None  # sha256: equal for those that take each other's place
 
@@ -54,6 +56,18 @@ class Draft:
     def indexed_text(self) -> str:
         """What is encoded: the speaker's name belongs to the words."""
         return Row(0, self.speaker, self.text).indexed_text
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What `draft` makes the same of again, beside text, scope and now, in plain JSON."""
+        names = (
+            "kind", "role", "speaker", "at", "key", "importance", "confidence", "trust", "expires_at", "source",
+        )  # fmt: skip
+        return {
+            **{name: getattr(self, name) for name in names},
+            "unknown_time": self.occurred_at is None,
+            "metadata": json.loads(self.metadata),
+        }
 
 
 def draft(
@@ -110,6 +124,8 @@ def draft(
         metadata=json_object("metadata", {} if metadata is None else metadata),
         content_hash=identity(scope, kind, role, speaker, source, text, moment, key),
         repeatable=moment is None and key is None,
+        at=moment,
+        key=key,
     )
 
 

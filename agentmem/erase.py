@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from . import audit, blocks, claims, embeddings, fulltext, grants, kinds, search, store, summaries
+from . import audit, blocks, claims, embeddings, fulltext, grants, kinds, policies, quarantine, search, store, summaries
 from .db import Connection, Database, Stamp
 from .records import Block, Erasure
 from .scope import Predicate, Scope, Seen
@@ -34,6 +34,9 @@ def forget(
         if uids:
             take(db, connection, uids, now=now, stamp=db.stamp(connection))
         labels = _blocks(db, connection, by.owns, now=now) if whole else []
+        if whole:
+            quarantine.forget(connection, by)
+            policies.forget(connection, by)
         nameless = by if whole and not by.session else None
         named_all = nameless is not None and not nameless.agent
         ended = named_all and grants.forget(connection, by.user, now=now, stamp=db.stamp(connection))

@@ -7,6 +7,7 @@ Everything that agentmem raises on purpose.
     ├── NotFoundError      no record with that id, or block with that label, in this scope
     ├── BlockError         a core block takes no such change: it is full, or read-only
     ├── ModelError         the encoder's file is missing, damaged, or not the one the file was made with
+    ├── PolicyError        the policy of this memory does not let it be stored, or puts it aside for review
     └── ImportFormatError  a file to import is not what it claims to be; the message names the place
 
 Wrong arguments raise TypeError or ValueError.
@@ -40,6 +41,16 @@ class ModelError(AgentmemError):
 
 class ImportFormatError(AgentmemError):
     """A file to import is damaged or of an unknown shape."""
+
+
+class PolicyError(AgentmemError):
+    """
+    The policy keeps this out.  `id` is what `review` shows it as, where it was put aside; None where it was refused.
+    """
+
+    def __init__(self, message: str, id: str | None = None) -> None:
+        super().__init__(message)
+        self.id = id
 
 
 def warn(message: str, *about: object) -> None:

@@ -158,6 +158,13 @@ def drafted(
         raise ValueError("metadata is nested too deep") from None
 
 
+def reworded(made: Draft, text: str, **other: Any) -> Draft:
+    """Return *made* with *text* and *other* arguments of `draft` in the place of its own, checked as `drafted` does."""
+    known = {made.kind: made.definition} if made.definition else {}
+    now = made.occurred_at or 0  # stands in where no time was given, as it did before
+    return drafted(known, text, made.scope, now=now, **{**made.arguments, **other})
+
+
 def _drafted(
     kind: Kind, text: str | None, scope: Scope, metadata: Mapping[str, object], said: Mapping[str, Any]
 ) -> Draft:

@@ -115,7 +115,7 @@ class Knowing(Opened):
         made = draft(
             text, whose, now=now, kind=claims.CORRECTION, at=at, key=os.urandom(8).hex(), metadata={"claim": claim}
         )  # the key: said by hand again, it counts again
-        return ingest.write(self._db, self._reader(), [made], now=now, verb="correct").records[0]
+        return ingest.write_one(self._db, self._reader(), made, now=now, terms=ingest.Terms(verb="correct"))
 
     def confirm(self, fact: Fact, *, user: str | None = None, agent: str | None = None) -> Record:
         """

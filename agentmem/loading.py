@@ -12,6 +12,7 @@ from pathlib import Path
 from . import ingest, kinds, scope, store
 from .defining import Defining
 from .draft import Draft
+from .errors import PolicyError
 from .records import ImportReport, Record
 from .scope import Scope
 
@@ -54,6 +55,7 @@ class Loading(Defining):
 
         skipped: Counter[str] = Counter()
         conversations = done = added = 0
+        kept_out: Counter[tuple[str, str]] = Counter()
         for conversation in transfer.read(path, format=format, skipped=skipped):
             conversations += 1
             own = self._default.narrowed(user, agent, conversation.session or "")
@@ -65,9 +67,10 @@ class Loading(Defining):
             for written in self._imported(drafts):
                 added += written.added
                 done += written.given
+                kept_out += written.kept_out
                 if progress is not None:
                     progress(done)
-        return ImportReport(conversations, added, done - added, dict(skipped))
+        return _report(conversations, added, done, skipped, kept_out)
 
     # -- parts of the recipe ------------------------------------------------------------------------------------
 
@@ -102,18 +105,23 @@ class Loading(Defining):
                 yield versions[0]
 
         done = added = 0
+        kept_out: Counter[tuple[str, str]] = Counter()
         for written in self._imported(firsts()):
             added += written.added
             done += written.given
+            kept_out += written.kept_out
             if progress is not None:
                 progress(done)
         for versions in changed:
             self._follow(versions)
-        return ImportReport(len(whose), added, done - added, dict(skipped))
+        return _report(len(whose), added, done, skipped, kept_out)
 
     def _follow(self, versions: list[Draft]) -> Record | None:
         """Revise the record of the first of *versions* into the others; None where it was forgotten."""
-        first = ingest.write(self._db, self._reader(), versions[:1], now=self._now(), restore=False, verb="import")
+        versions = ingest.clean(self._db, self._reader(), versions)
+        first = ingest.write(
+            self._db, self._reader(), versions[:1], now=self._now(), terms=ingest.Terms(False, verb="import")
+        )
         if not first.records:
             return None
         own = scope.within(versions[0].scope, now=self._now())
@@ -123,5 +131,16 @@ class Loading(Defining):
         if [record.text for record in chain] != texts[: len(chain)]:
             return chain[-1]  # it was revised here meanwhile, and that counts
         for made in versions[len(chain) :]:
-            chain.append(ingest.replace(self._db, self._reader(), chain[-1], made, own, now=self._now()))
+            try:
+                chain.append(ingest.replace(self._db, self._reader(), chain[-1], made, own, now=self._now()))
+            except PolicyError:  # counted; what followed it rested on it
+                break
         return chain[-1]
+
+
+def _report(
+    conversations: int, added: int, done: int, skipped: Counter[str], kept_out: Counter[tuple[str, str]]
+) -> ImportReport:
+    left_out = sum(count for (action, _), count in kept_out.items() if action != "redacted")
+    told = {f"{action}: {rule}": count for (action, rule), count in kept_out.items()}
+    return ImportReport(conversations, added, done - added - left_out, dict(skipped), told)

@@ -41,11 +41,14 @@ class Memory(Recalling, Loading, Calling, Granting, Keeping, Copying):
         index: "memory" keeps about 100 bytes of each record in memory, from the first recall on; "sql" keeps nothing,
             for small machines, and ranks the same, slower.
         audit_reads: note in the audit trail what each read showed; writes are noted always.
+        screen: finds secrets beside those that the policy names: a function from a text to (start, end, name) of each,
+            such as Presidio's.  They are redacted, or the record is refused, as the policy says.
         now: returns the present instant; default is the clock.  Give another to test what time does.
 
     Raises:
         OpenError: the file cannot be opened, and why.
 
+    What is written keeps to the policy of its user: see `policy`.
     Every verb is one transaction (`remember_many`, `observe` and `load`: one per 256 records): where it raises,
     nothing of it is kept.
     """
@@ -88,6 +91,7 @@ class Memory(Recalling, Loading, Calling, Granting, Keeping, Copying):
 
         Raises:
             TypeError, ValueError: an argument or field is not what it should be; the message names it.
+            PolicyError: the policy refuses it, or puts it aside until a person accepts it.
             StorageError: the disk is full, or the file is locked or damaged.
         """
         now = self._now()
@@ -96,7 +100,7 @@ class Memory(Recalling, Loading, Calling, Granting, Keeping, Copying):
             speaker=speaker, at=at, importance=importance, confidence=confidence, trust=trust, expires_at=expires_at,
             source=source, metadata=metadata,
         )  # fmt: skip
-        return ingest.write(self._db, self._reader(), [made], now=now).records[0]
+        return ingest.write_one(self._db, self._reader(), made, now=now)
 
     def remember_many(
         self,
@@ -116,7 +120,8 @@ class Memory(Recalling, Loading, Calling, Granting, Keeping, Copying):
             progress: called with how many are done.
 
         Returns:
-            One record per item, in order; for a repeated one the record that is here already.
+            One record per item, in order; for a repeated one the record that is here already, and none for one that
+            the policy keeps out, which `stats` counts.
 
         Raises:
             TypeError, ValueError: an item is not what it should be; the message gives its index.  The batches of
@@ -156,7 +161,7 @@ class Memory(Recalling, Loading, Calling, Granting, Keeping, Copying):
             One record per message with words.  A message that is here already, by the same speaker in the same
             session with the same words and the same "at" or "id", is not added again: a chat history can be
             handed over whole each time.  Without "at" and "id", the same words within a session count as one.
-            What was forgotten does not come back this way.
+            What was forgotten does not come back this way.  What the policy keeps out is counted by `stats`.
 
         Raises:
             TypeError, ValueError: a message is not what it should be; the message gives its index.
@@ -194,6 +199,7 @@ class Memory(Recalling, Loading, Calling, Granting, Keeping, Copying):
         Raises:
             NotFoundError: there is no such record for this user.
             ValueError: it was revised already, or its key is that of another record; the message names that one.
+            PolicyError: the policy keeps the new version out.
         """
         now = self._now()
         own = scope.within(self._default.narrowed(user, agent, session), now=now)

@@ -453,7 +453,7 @@ def _index(
         id = ids[row["uid"]]
         fulltext.index(connection, Row(id, row["speaker"], row["text"], row["occurred_at"]))
         if derived := made.get(row["uid"].encode()):
-            search.index(connection, id, derived.vector, derived.codes, derived.traits)
+            search.index(connection, id, derived.vector, derived.codes, derived.traits, derived.topics)
             claims.index(connection, id, derived.claims)
     for name, (columns, derived_rows) in carried.items():
         here = [(ids[uid], *rest) for uid, *rest in derived_rows if uid in ids and uid.encode() not in made]

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 import time
@@ -13,12 +14,13 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
-from . import audit, doctor, grants, ingest, kinds, places, scope, store
+from . import audit, doctor, grants, ingest, kinds, places, policies, scope, store
 from .candidates import Extract
 from .db import Connection, Database
 from .errors import StorageError
 from .records import Instant, Stats, instant
 from .scope import Scope, Seen
+from .screening import Screen
 
 if TYPE_CHECKING:
     from .encoder import Encoder
@@ -59,6 +61,7 @@ class Opened:
         index: str = "memory",
         extract: Extract | None = None,
         audit_reads: bool = False,
+        screen: Screen | None = None,
         now: Callable[[], Instant] | None = None,
     ) -> None:
         if index not in INDEXES:
@@ -68,9 +71,12 @@ class Opened:
             raise TypeError(f"now is a function that returns an instant, not {now!r:.80}")
         if extract is not None and not callable(extract):
             raise TypeError(f"extract is a function of turns and a JSON Schema, not {extract!r:.80}")
+        if screen is not None and not callable(screen):
+            raise TypeError(f"screen is a function from a text to the secrets in it, not {screen!r:.80}")
         self._clock = now
         self._audit_reads = audit_reads
         self._extract = extract
+        self._screen = screen
         self._default = Scope().narrowed(user, agent, session)
         self._given_encoder = encoder
         self._finder: Finder | None = None  # made by the first recall
@@ -80,8 +86,11 @@ class Opened:
 
     @noted
     def stats(self, *, user: str | None = None, agent: str | None = None, session: str | None = None) -> Stats:
-        """Return what the scope holds, and what the file takes."""
-        return doctor.stats(self._db, self._default.narrowed(user, agent, session), now=self._now())
+        """Return what the scope holds, what its user's policy kept out, and what the file takes."""
+        own = self._default.narrowed(user, agent, session)
+        found = doctor.stats(self._db, own, now=self._now())
+        with self._db.read() as connection:
+            return dataclasses.replace(found, kept_out=policies.kept_out(connection, own.user))
 
     def users(self, *, id: str | None = None, agent: str | None = None, session: str | None = None) -> Texts:
         """
@@ -167,7 +176,7 @@ class Opened:
         return encoder.shared()
 
     def _reader(self) -> ingest.Reader:
-        return ingest.Reader(self._encoder(), self._extract)
+        return ingest.Reader(self._encoder(), self._extract, self._screen)
 
     def _recalling(self) -> Finder:
         from . import index, recall  # numpy again

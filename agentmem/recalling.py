@@ -9,18 +9,19 @@ from dataclasses import replace
 from typing import Any
 
 from . import blocks, grants, scope, store, templates
+from .governing import Governing
 from .opened import noted
 from .passages import sentences, stems
 from .records import Context, Hit, Instant, Line, Record, Strategy, instant
 from .relating import Relating
-from .scope import Scope
+from .scope import Scope, Seen
 from .templates import Template
 
 MAX_K = 1_000
 SHORT = 4  # telling words below which a turn may need the question that it answers
 
 
-class Recalling(Relating):
+class Recalling(Relating, Governing):
     """Finding records, and packing them."""
 
     @noted
@@ -40,6 +41,7 @@ class Recalling(Relating):
         min_score: float = 0.0,
         min_trust: float = 0.0,
         half_life_days: float = 90.0,
+        purpose: str | None = None,
         strategy: Strategy | None = None,
         explain: bool = False,
     ) -> list[Hit]:
@@ -59,6 +61,8 @@ class Recalling(Relating):
                 see "Knowing that it does not know" in the README for what a threshold lets through.
             min_trust: 0..1.
             half_life_days: of recency, which takes at most a twentieth off a sum; float("inf") for none.
+            purpose: what it is for: "persuasion" is not shown what speaks of distress.  The policy says which purpose
+                is not shown which topics.
             strategy: ranks in the place of ours: called with the query and the candidates, about 150 hits with `why`,
                 it returns those that it wants, best first.
             explain: give each hit each signal's part in `why`, in log-odds: score = 1 / (1 + exp(-sum of parts)).
@@ -80,7 +84,7 @@ class Recalling(Relating):
         now = self._now()
         seen = scope.visible(
             self._default.narrowed(user, agent, session), now=now, kinds=kinds, where=where, since=since,
-            until=until, as_of=as_of, min_trust=min_trust,
+            until=until, as_of=as_of, min_trust=min_trust, without=self._withheld(purpose, user),
         )  # fmt: skip
         half_life = scope.check_days("half_life_days", half_life_days)
         return self._recalling().hits(
@@ -108,14 +112,15 @@ class Recalling(Relating):
         until: Instant | None = None,
         as_of: Instant | None = None,
         min_score: float = 0.0,
-        min_trust: float = 0.0,
+        min_trust: float | None = None,
+        purpose: str | None = None,
         strategy: Strategy | None = None,
     ) -> Context:
         """
         Recall, and put what was found into a block of text for a prompt.
 
         Core blocks stand first, then facts, then sentences of records; what is trusted below 0.5 stands apart, marked
-        as such.  A larger budget keeps everything that a smaller one had.
+        as such, where *min_trust* lets it in.  A larger budget keeps everything that a smaller one had.
 
         Args:
             budget_tokens: the text takes at most this many tokens.
@@ -125,6 +130,8 @@ class Recalling(Relating):
                 tokenizer.
             exclude: records, or ids of records, that the prompt holds already.
             recent: so many of the last turns of *session* stand in it, whole.
+            min_trust: 0..1; by default what the policy says, 0.5: what is trusted less comes into a prompt only where
+                it is asked for.
             The others are those of `recall`.
 
         Returns:
@@ -133,7 +140,7 @@ class Recalling(Relating):
         return self._packed(
             query, budget_tokens=budget_tokens, k=k, template=template, count_tokens=count_tokens, exclude=exclude,
             recent=recent, user=user, agent=agent, session=session, kinds=kinds, where=where, since=since, until=until,
-            as_of=as_of, min_score=min_score, min_trust=min_trust, strategy=strategy,
+            as_of=as_of, min_score=min_score, min_trust=min_trust, purpose=purpose, strategy=strategy,
         )  # fmt: skip
 
     # -- parts of the recipes -----------------------------------------------------------------------------------
@@ -153,7 +160,8 @@ class Recalling(Relating):
         agent: str | None = None,
         session: str | None = None,
         as_of: Instant | None = None,
-        min_trust: float = 0.0,
+        min_trust: float | None = None,
+        purpose: str | None = None,
         **narrow: Any,
     ) -> Context:
         """Return what `context` does, with *earlier*: a conversation's summaries."""
@@ -166,20 +174,23 @@ class Recalling(Relating):
         if count_tokens is not None and not callable(count_tokens):
             raise TypeError(f"count_tokens is a function of a text, not {count_tokens!r:.80}")
         whose = self._default.narrowed(user, agent, session)
-        last = self._last_turns(whose, recent)
+        least = self._trusted(user) if min_trust is None else min_trust
+        withheld = self._withheld(purpose, user)
+        seen = scope.visible(whose, now=self._now(), min_trust=least, without=withheld)
+        last = self._last_turns(seen, recent)
         known = {*_ids(exclude), *(record.id for record in last)}
         hits = self.recall(
             query, k=min(k + len(known), MAX_K), user=user, agent=agent, session=session, as_of=as_of,
-            min_trust=min_trust, **narrow,
+            min_trust=least, purpose=purpose, **narrow,
         )  # fmt: skip
         hits = [hit for hit in hits if hit.id not in known][:k]
-        filtered = any(narrow.get(name) is not None for name in ("kinds", "where", "since", "until"))
+        filtered = bool(withheld) or any(narrow.get(name) is not None for name in ("kinds", "where", "since", "until"))
         with self._db.read() as connection:
             held = list(blocks.in_view(connection, whose).values())
         return pack.pack(
             hits, query=query, blocks=held, budget_tokens=budget_tokens, template=shape, recent=last, earlier=earlier,
-            reader=whose.user, count_tokens=count_tokens or self._counter(), asked=self._asked_before(hits, whose),
-            **({} if filtered else self._known_behind(query, hits, whose, known, as_of=as_of, min_trust=min_trust)),
+            reader=whose.user, count_tokens=count_tokens or self._counter(), asked=self._asked_before(hits, seen),
+            **({} if filtered else self._known_behind(query, hits, whose, known, as_of=as_of, min_trust=least)),
         )  # fmt: skip
 
     def _known_behind(
@@ -203,25 +214,24 @@ class Recalling(Relating):
         count = self._encoder().count_tokens
         return count if self._given_encoder else pack.by_line(count)
 
-    def _last_turns(self, whose: Scope, count: int) -> list[Record]:
+    def _last_turns(self, seen: Seen, count: int) -> list[Record]:
         """Return the last *count* turns of the conversation, oldest first."""
         if not count:
             return []
-        if not whose.session:
+        if not seen.scope.session:
             raise ValueError("recent turns are those of a session: name it with session=…")
         with self._db.read() as connection:
-            seen = scope.within(whose, now=self._now(), active=True)
-            rows = store.turns(connection, store.scope_number(connection, whose), seen, limit=count)
+            rows = store.turns(connection, store.scope_number(connection, seen.scope), seen, limit=count)
         return [record for _, record in rows]
 
-    def _asked_before(self, hits: Sequence[Hit], whose: Scope) -> dict[str, str]:
+    def _asked_before(self, hits: Sequence[Hit], seen: Seen) -> dict[str, str]:
         """Return the question before each of *hits* that says little without it ("Yes, last summer!"), by its id."""
         short = [hit.id for hit in hits if hit.record.session and len(stems(hit.text)) < SHORT]
         if not short:
             return {}
         now = self._now()
         with self._db.read() as connection:
-            seen = grants.with_granted(connection, scope.within(whose, now=now, active=True), now=now)
+            seen = grants.with_granted(connection, seen, now=now)
             before = store.before(connection, short, seen)
         questions = {}
         for id, text in before.items():

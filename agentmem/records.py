@@ -208,6 +208,45 @@ class Erasure:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """What was put aside until a person has looked at it; no read shows it."""
+
+    id: str  # UUIDv7, not that of the record which it may become
+    text: str
+    reason: str  # "reads like instructions", "health" …
+    user: str
+    agent: str | None
+    session: str | None
+    source: str | None
+    trust: float  # 0..1, with which it was written
+    put_at: datetime
+    fields: Mapping[str, Any] = field(default_factory=dict)  # what was handed in beside the text
+
+
+@dataclass(frozen=True, slots=True)
+class KeptOut:
+    """How often a rule of the policy kept something out on one day; what it was is not known."""
+
+    day: str  # UTC, 2026-03-01
+    action: str  # "redacted", "refused" or "put aside"
+    rule: str  # "card number", "health", "reads like instructions" …
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """What is too old by a policy, or was, and is erased."""
+
+    kinds: Mapping[str, int]  # kind → records, earlier versions not counted
+    erasure: Erasure | None  # None where it was only asked
+
+    @property
+    def count(self) -> int:
+        """How many records are too old, earlier versions not counted."""
+        return sum(self.kinds.values())
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
     """What one scope holds, and what the file takes."""
 
@@ -222,6 +261,7 @@ class Stats:
     tables: Mapping[str, int]  # bytes by table, its indexes included
     encoder: str | None  # id of the encoder that the vectors were made with
     schema: int
+    kept_out: tuple[KeptOut, ...] = ()  # of the user's memory, by the policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +304,7 @@ class ImportReport:
     added: int
     known: int  # already here, or forgotten on purpose
     skipped: Mapping[str, int]  # reason → count
+    kept_out: Mapping[str, int] = field(default_factory=dict)  # by the policy: "refused: health" → count
 
 
 @dataclass(frozen=True, slots=True)

@@ -233,6 +233,7 @@ def visible(
     until: Instant | None = None,
     as_of: Instant | None = None,
     min_trust: float = 0.0,
+    without: Sequence[str] = (),
 ) -> Seen:
     """
     What a read of *scope* sees of its own; see `Seen.with_granted` for what is others'.
@@ -244,6 +245,7 @@ def visible(
         since, until: only what occurred, or speaks of a time, in since <= t < until.
         as_of: what held at that moment, superseded since or not; None is what is active now.
         min_trust: 0..1.
+        without: topics; what speaks of one of them is out.
     """
     fits = within(scope, now=now, where=where, active=as_of is None).fits
     clauses, bindings = [fits.sql], dict(fits.bindings)
@@ -264,6 +266,11 @@ def visible(
     if check_share("min_trust", min_trust) > 0:
         clauses.append("r.trust >= :min_trust")
         bindings["min_trust"] = min_trust
+    if without:
+        clauses.append(
+            "r.id not in (select id from topics where topic in (select value from json_each(:without_topics)))"
+        )
+        bindings["without_topics"] = json.dumps(list(without))
     return _seen(scope, " and ".join(clauses), bindings)
 
 
@@ -276,6 +283,12 @@ def spent(scope: Scope, *, now: int, kinds: Sequence[str] | None = None, superse
         fits += f" and {_OF_KINDS}"
         bindings["kinds"] = _listed_kinds(kinds)
     return _seen(scope, fits, bindings)
+
+
+def stale(scope: Scope, kind: str, *, before: int) -> Seen:
+    """The rows of *scope* and *kind* that hold and were stored before then, in UTC milliseconds."""
+    fits = " and r.status = 'active' and r.kind = :kind and r.recorded_at < :before"
+    return _seen(scope, fits, {"kind": kind, "before": before})
 
 
 _OF_KINDS = "r.kind in (select value from json_each(:kinds))"

@@ -1,6 +1,6 @@
 """
-What the file has for searching by meaning and for ranking.  Owns the derived tables `vectors`, `token_codes`, `traits`
-and `times`, which `rebuild` can make again.
+What the file has for searching by meaning and for ranking.  Owns the derived tables `vectors`, `token_codes`, `traits`,
+`times` and `topics`, which `rebuild` can make again.
 
 Functions take a connection that `Database.read` or `Database.transaction` lent.
 """
@@ -147,11 +147,19 @@ def ids(connection: Connection, seen: Predicate) -> list[int]:
 # -- writing --------------------------------------------------------------------------------------------------------
 
 
-def index(connection: Connection, id: int, vector: bytes, token_codes: bytes, traits: Traits) -> None:
+def index(
+    connection: Connection, id: int, vector: bytes, token_codes: bytes, traits: Traits, topics: Sequence[str] = ()
+) -> None:
     """Enter a record into the indexes of meaning."""
     connection.execute("insert into vectors (id, vector) values (?, ?)", (id, vector))
     connection.execute("insert into token_codes (id, codes) values (?, ?)", (id, token_codes))
+    _index_topics(connection, id, topics)
     _index_traits(connection, id, traits, vector)
+
+
+def _index_topics(connection: Connection, id: int, topics: Sequence[str]) -> None:
+    for topic in topics:
+        connection.execute("insert or ignore into topics (id, topic) values (?, ?)", (id, topic))
 
 
 def _index_traits(connection: Connection, id: int, traits: Traits, vector: bytes | None) -> None:
@@ -170,8 +178,11 @@ def adopt(connection: Connection, table: str, columns: Sequence[str], rows: Sequ
     )
 
 
-def write_vectors(connection: Connection, id: int, vector: bytes, token_codes: bytes) -> None:
+def write_vectors(
+    connection: Connection, id: int, vector: bytes, token_codes: bytes, topics: Sequence[str] = ()
+) -> None:
     """Set what the encoder made of the record with row id *id*."""
+    _index_topics(connection, id, topics)
     for table, column, value in (("vectors", "vector", vector), ("token_codes", "codes", token_codes)):
         connection.execute(f"insert or replace into {table} (id, {column}) values (?, ?)", (id, value))
     connection.execute(f"update traits set signs = {SIGNS} where id = ?", (vector, id))
@@ -180,7 +191,7 @@ def write_vectors(connection: Connection, id: int, vector: bytes, token_codes: b
 def unindex(connection: Connection, rows: Sequence[Row]) -> None:
     """Take records out of the indexes of meaning."""
     for row in rows:
-        for table in ("vectors", "token_codes", "traits", "times"):
+        for table in ("vectors", "token_codes", "traits", "times", "topics"):
             connection.execute(f"delete from {table} where id = ?", (row.id,))
 
 
@@ -195,7 +206,8 @@ def rebuild_traits(connection: Connection, rows: Iterable[Row]) -> None:
 
 
 def clear_vectors(connection: Connection) -> None:
-    """Delete all vectors and codes."""
+    """Delete all vectors and codes, and the topics that follow from them."""
+    connection.execute("delete from topics")
     connection.execute("delete from vectors")
     connection.execute("delete from token_codes")
 

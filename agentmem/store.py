@@ -353,6 +353,12 @@ def change(connection: Connection, column: str, values: Mapping[int, object], st
     )
 
 
+def kinds(connection: Connection, own: Predicate) -> list[str]:
+    """Return the kinds of the records that *own* sees."""
+    rows = connection.execute(f"select distinct r.kind from records as r where {own.sql} order by 1", own.bindings)
+    return [row[0] for row in rows]
+
+
 def counts(connection: Connection, own: Predicate) -> dict[str, dict[str, int]]:
     """Count what *own* sees: {"status": …, "kind": …, "speaker": …} → value → how many; the last two active only."""
     found: dict[str, dict[str, int]] = {}

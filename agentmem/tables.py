@@ -28,6 +28,7 @@ SYNCED = (
     Table("kinds", ("name",)),
     Table("blocks", ("uid",), ("block",)),
     Table("grants", ("uid",)),
+    Table("policies", ("user",)),
     Table("records", ("uid",), ("supersedes",)),
 )
 # What belongs to one file, and why.
@@ -36,6 +37,8 @@ LOCAL = {
     "devices": "noted with what was seen of each",
     "scopes": "every record carries its own",
     "audit": "who did what in this file",
+    "kept_out": "what the policy kept out of this file",
+    "quarantine": "it waits for a person where it came in",
     "embeddings": "a caller's own; they come with a record that is new",
 }
 # What is made of the records, and the column that names the record, or its scope; None: an index of words.
@@ -44,6 +47,7 @@ DERIVED = {
     "token_codes": "id",
     "traits": "id",
     "times": "id",
+    "topics": "id",
     "claims": "record",
     "keys": "record",
     "summaries": "scope",
@@ -51,7 +55,7 @@ DERIVED = {
     "records_folded": None,
 }
 # Of those, what need not be made again where both files have the same encoder and schema.
-CARRIED = ("vectors", "token_codes", "traits", "times", "claims")
+CARRIED = ("vectors", "token_codes", "traits", "times", "topics", "claims")
 ATTACHED = {"embeddings": "record"}  # what comes with a new record in any case
 # Columns of records that change.  Some only ever go one way, so that the order does not matter: a record is superseded
 # for good, ends earlier, moves back in its conversation, and has the first of its duplicates for the one before.  Of

@@ -29,7 +29,9 @@ from . import (
     packing,
     peers,
     plot,
+    poisoning,
     recall,
+    redacting,
     results,
     speed,
     tables,
@@ -215,6 +217,32 @@ def who_command(page: Path | None, out: Path | None) -> None:
     """Measure who is taken for whom, in short conversations with nicknames, relations and namesakes."""
     measured = who.measure()
     _report("who", [tables.of_who(measured)], [measured], page, out)
+
+
+@main.command("poison")
+@click.option("--fit", is_flag=True, help="First fit the weights again, on train and dev, and write them.")
+@page_option
+@json_option
+def poison_command(fit: bool, page: Path | None, out: Path | None) -> None:
+    """Measure what is put aside of texts planted through untrusted sources, and of harmless ones."""
+    with progress.status("") as status:
+        if fit:
+            console.print(poisoning.fit())
+        measured = poisoning.measure(_told(status))
+        about = poisoning.topics()
+    _report("poison", [tables.of_poison(measured), tables.of_topics(about)], [*measured, about], page, out)
+
+
+@main.command("secrets")
+@page_option
+@json_option
+def secrets_command(page: Path | None, out: Path | None) -> None:
+    """Measure which secrets are found in texts, and what is taken for one; and what a write pays for it."""
+    measured = redacting.measure()
+    cost = redacting.cost()
+    spent = f"{cost['screen_us']:.0f} µs for secrets and {cost['topics_us']:.0f} for topics of {cost['encode_us']:.0f}"
+    console.print(f"of a write, beside encoding: {cost['share']:.2%}, {spent}")
+    _report("secrets", tables.of_secrets(measured), [*measured, cost], page, out)
 
 
 @main.command("longterm")

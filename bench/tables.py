@@ -273,6 +273,50 @@ def of_longterm(result: Mapping[str, Any]) -> Table:
     return Table(title, ["talk", "asked for", "questions", "answered", "stale, unmarked", "tokens"], rows)
 
 
+def of_poison(results: Sequence[Mapping[str, Any]]) -> Table:
+    """Return what was put aside of planted and of harmless texts, by half."""
+    kinds = list(results[0]["by kind"])
+    figures = ["put aside", "put aside or not in a default context", "real put aside"]
+    rows = [
+        [
+            result["half"], f"{result['attacks']:,}", *(share(result["by kind"][kind]) for kind in kinds),
+            *(share(result[name]) for name in figures), f"{result['in the instruction part']:,}", f"{result['real']:,}",
+        ]
+        for result in results
+    ]  # fmt: skip
+    head = [
+        "half",
+        "planted",
+        *kinds,
+        "all",
+        "or kept from context",
+        "harmless put aside",
+        "outside the tags",
+        "harmless",
+    ]
+    return Table("Texts planted through untrusted sources, and what was put aside", head, rows)
+
+
+def of_topics(shares: Mapping[str, float]) -> Table:
+    """Return which sensitive topics are told."""
+    return Table("Sensitive topics that are told", ["topic", "share"], [[name, share(n)] for name, n in shares.items()])
+
+
+def of_secrets(results: Sequence[Mapping[str, Any]]) -> list[Table]:
+    """Return precision and recall of secrets, by half, and recall by kind."""
+    kinds = sorted({kind for result in results for kind in result["by kind"]})
+    rows = [
+        [result["half"], f"{result['true']:,}", f"{result['alike']:,}", *map(share, (result["precision"],
+         result["recall"], result["not a trace left"]))]
+        for result in results
+    ]  # fmt: skip
+    by_kind = [[kind, *(share(result["by kind"].get(kind)) for result in results)] for kind in kinds]
+    return [
+        Table("Secrets", ["half", "true", "look-alikes", "precision", "recall", "found whole"], rows),
+        Table("Recall by kind", ["kind", *(result["half"] for result in results)], by_kind),
+    ]
+
+
 def of_half(items: int, results: Sequence[Mapping[str, Any]]) -> Table:
     """Return what is left of a memory in each state."""
     rows = []

@@ -10,17 +10,19 @@ import pytest
 ROOT = Path(__file__).parent.parent / "agentmem"
 BANDS = [
     "errors",
-    "records words days predicates",
-    "phrases marks candidates passages templates",
-    "scope times stated meta tables places",
+    "records words days predicates prototypes",
+    "phrases marks candidates passages templates secrecy",
+    "scope times stated meta tables places policy injection",
     "schema",
     "traits draft encoder db rank pack exports extract",
-    "foreign store search fulltext embeddings roster lexical claims fields asking blocks summaries grants audit",
+    "foreign store search fulltext embeddings roster lexical claims fields asking blocks summaries grants audit "
+    "policies quarantine meaning",
     "facts kinds tools changes settle",
+    "screening",
     "index ingest erase transfer doctor",
     "recall merge backup",
     "opened",
-    "knowing defining holding granting keeping copying",
+    "knowing defining holding granting keeping copying governing",
     "relating calling loading",
     "recalling",
     "conversation",
@@ -52,6 +54,10 @@ TABLE_OWNER = {
     "grants": "grants",
     "audit": "audit",
     "embeddings": "embeddings",
+    "policies": "policies",
+    "kept_out": "policies",
+    "quarantine": "quarantine",
+    "topics": "search",
 }
 WRITE = re.compile(r"\b(?:insert (?:or \w+ )?into|update|delete from)\s+(\w+)", re.IGNORECASE)
 MODULES = sorted(ROOT.glob("*.py"))

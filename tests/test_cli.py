@@ -124,7 +124,8 @@ def test_commands_stand_in_the_order_in_which_one_meets_them() -> None:
     names = re.findall(r"^  (\w+)  ", text[text.index("Commands:") :], re.MULTILINE)
     assert names == ["demo", "import", "remember", "recall", "context", "list", "show", "history", "revise", "forget",
                      "facts", "about", "timeline", "neighbours", "conflicts", "correct", "blocks", "grant",
-                     "revoke", "grants", "audit", "kinds", "stats", "doctor", "mcp"]  # fmt: skip
+                     "revoke", "grants", "audit", "policy", "review", "kinds", "stats", "doctor",
+                     "backup", "restore", "merge", "mcp"]  # fmt: skip
 
 
 def test_version() -> None:

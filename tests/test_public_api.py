@@ -13,7 +13,8 @@ VERBS = (
     "remember remember_many observe load recall context revise forget get list history stats users verify rebuild "
     "compact close facts conflicts correct confirm entity neighbours merge_entities split_entities define kinds "
     "tools call conversation grant revoke grants audit find expire sweep attach nearest "
-    "backup restore merge"
+    "backup restore merge "
+    "policy set_policy apply_policy review"
 )
 HEAVY = {"onnxruntime", "tokenizers", "numpy", "sqlite_vec", "click", "rich"}
 

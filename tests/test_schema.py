@@ -17,6 +17,7 @@ MIGRATIONS = sorted((Path(agentmem.__file__).parent / "migrations").glob("*.sql"
 TABLES = {
     "meta", "devices", "scopes", "records", "tombstones", "vectors", "token_codes", "traits", "times", "records_fts",
     "records_folded", "claims", "kinds", "keys", "blocks", "grants", "audit", "embeddings",
+    "policies", "kept_out", "quarantine", "topics",
 }  # fmt: skip
 CONSTRAINTS = ("unique (", "primary key (")  # of a whole table: no column, no comment
 

@@ -296,6 +296,7 @@ json_values = st.recursive(
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Any:
     path = tmp_path_factory.mktemp("round") / "m.db"
     with Memory(path, encoder=TinyEncoder()) as memory, Memory(path, encoder=TinyEncoder()) as reader:
+        memory.set_policy('[secrets]\naction = "store"\n[quarantine]\nbelow = 0')  # any text, also a suspicious one
         yield memory, reader
 
 

@@ -81,7 +81,7 @@ def scoped(function: Callable[..., T]) -> Callable[..., T]:
 @scoped
 def blocks(memory: Memory, **whose: str | None) -> list[Block]:
     """
-    Show and edit the core blocks that an agent always has in view.
+    Show and edit core blocks, which an agent always sees.
 
     Shows all of the user's; with --agent and --session, those which that agent has in view there.
 

@@ -18,7 +18,7 @@ import click
 
 from agentmem import Context, Erasure, Hit, ImportFormatError, Kind, Memory, Record, Stats
 
-from . import access, blocks, copying, knowing, serving, show
+from . import access, blocks, copying, knowing, policy, serving, show
 from .frame import (
     INTERRUPTED,
     Failure,
@@ -340,7 +340,8 @@ def doctor(memory: Memory, rebuild: bool, compact: bool) -> dict[str, object]:
 COMMANDS = (
     demo, import_, remember, recall, context, list_, show_, history, revise, forget,
     knowing.facts, knowing.about, knowing.timeline, knowing.neighbours, knowing.conflicts, knowing.correct,
-    blocks.blocks, access.grant, access.revoke, access.grants, access.audit, kinds, stats, doctor,
+    blocks.blocks, access.grant, access.revoke, access.grants, access.audit, policy.policy,
+    policy.review, kinds, stats, doctor,
     copying.backup, copying.restore, copying.merge, serving.mcp,
 )  # fmt: skip
 for each in COMMANDS:

@@ -33,7 +33,9 @@ def show_backup(made: Backup) -> None:
 @click.option("--keep", type=click.IntRange(1), help="With --to: leave only the last so many copies there.")
 def backup(memory: Memory, path: str | None, folder: str | None, keep: int | None) -> Backup:
     """
-    Write a copy of the memory, of all users, and read it back; others may write meanwhile.  Prints where it is.
+    Write a copy of the memory, and read it back.
+
+    Of all users; others may write meanwhile.  Prints where it is.
 
     Exits with 1 where something is wrong with the memory itself; `agentmem doctor` says how to mend it.
 
@@ -116,9 +118,9 @@ def _span(seconds: float) -> str:
 @click.pass_context
 def merge(ctx: click.Context, /, files: tuple[str, ...], **_shared: Any) -> None:
     """
-    Take in what other copies of a memory have; they are only read.
+    Take in what other copies of a memory have.
 
-    With one file, into the memory of --db; with more, into the first.  What was forgotten on one side goes on the
+    They are only read.  With one file, into the memory of --db; with more, into the first.  What was forgotten on one side goes on the
     other.  Of what was changed on both, the later change holds, and the other is kept as history.
 
     \b

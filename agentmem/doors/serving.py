@@ -40,7 +40,7 @@ PORT = 8765
 @click.pass_context
 def mcp(ctx: click.Context, /, **options: Any) -> None:
     """
-    Serve the memory to Claude, Cursor, VS Code and other MCP hosts.
+    Serve the memory to Claude, Cursor and others, by MCP.
 
     Over stdio, as a host starts it; `install` writes it into a host's configuration.  Whose memory it is and how far a
     model is trusted are said here, and no tool can change them.  A tool that erases asks the user first.

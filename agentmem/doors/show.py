@@ -354,6 +354,7 @@ def imported(reports: Sequence[Mapping[str, Any]]) -> None:
         Column("added", lambda report: report["added"], lambda r: f"{r['added']:,}", "bold", 9, right=True),
         Column("already here", lambda report: report["known"], lambda r: f"{r['known']:,}", "", 12, right=True),
         Column("skipped", lambda report: report["skipped"], lambda r: counted(r["skipped"]), "dim", 30, wrap=True),
+        Column("kept out", lambda report: report["kept_out"], lambda r: counted(r["kept_out"]), "dim", 20, wrap=True),
     ]
     if done:
         table(done, columns)
@@ -408,6 +409,9 @@ def stats(found: Stats) -> None:
         "tables": ", ".join(f"{name} {size(count)}" for name, count in tables),
         "encoder": found.encoder,
         "schema": found.schema,
+        "kept out": f"{sum(each.count for each in found.kept_out):,}, see agentmem policy"
+        if found.kept_out
+        else "nothing",
     }
     pairs(shown, fields_of(found))
 
