@@ -13,14 +13,13 @@ Functions take a connection that `Database.read` or `Database.transaction` lent.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from .db import Connection
-from .records import AuditEntry, Context, Entity, Fact, Hit, Record, Related, moment
+from .records import AuditEntry, Context, Entity, Fact, Hit, Record, Related, moment, sha256
 from .scope import NOBODY, Predicate, Scope
 
 FIRST = bytes(32)  # what stands before the first entry
@@ -237,14 +236,14 @@ def _breaks(connection: Connection) -> Iterator[str]:
 def _hash(before: bytes, number: int, at: int, verb: str, names: Names, ids: Sequence[str], count: int) -> bytes:
     leaves = "".join(id if id.startswith(HIDDEN) else _digest(id) for id in ids)
     seals = {name: _seal(parts) for name, parts in sorted(names.items())}
-    content: list[Any] = [number, at, verb, seals, hashlib.sha256(leaves.encode()).hexdigest(), count]
-    return hashlib.sha256(before + json.dumps(content).encode()).digest()
+    content: list[Any] = [number, at, verb, seals, sha256(leaves.encode()).hex(), count]
+    return sha256(before + json.dumps(content).encode())
 
 
 def _seal(parts: Sequence[str]) -> str:
     """Return the digest of [name, salt], or what is one already."""
-    return parts if isinstance(parts, str) else hashlib.sha256(f"{parts[1]}{parts[0]}".encode()).hexdigest()
+    return parts if isinstance(parts, str) else sha256(f"{parts[1]}{parts[0]}".encode()).hex()
 
 
 def _digest(id: str) -> str:
-    return HIDDEN + hashlib.sha256(id.encode()).hexdigest()[:32]
+    return HIDDEN + sha256(id.encode()).hex()[:32]

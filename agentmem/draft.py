@@ -6,14 +6,13 @@ Nothing is stored that did not pass here, so the error names the field and says 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .records import Instant, Kind, Row, instant
+from .records import Instant, Kind, Row, instant, sha256
 from .scope import Scope, check_share
 from .words import is_unicode
 
@@ -135,12 +134,12 @@ def identity(
 ) -> bytes:  # fmt: skip
     """Return the sha256 of what makes something the same thing said twice."""
     parts = [scope.user, scope.agent, scope.session, kind, role, speaker, source, text, moment, key]
-    return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).digest()
+    return sha256(json.dumps(parts, ensure_ascii=False).encode())
 
 
 def with_fields(identity: bytes, values: str) -> bytes:
     """Return the identity of something that has fields, too: *values* is their canonical JSON."""
-    return hashlib.sha256(identity + values.encode()).digest()
+    return sha256(identity + values.encode())
 
 
 def check_text(text: object) -> str:

@@ -8,7 +8,6 @@ Functions take a connection that `Database.read` or `Database.transaction` lent.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -18,7 +17,7 @@ from .claims import CORRECTION
 from .db import Connection, Stamp
 from .draft import Draft, check_name, check_text, draft, with_fields
 from .errors import StorageError
-from .records import Kind
+from .records import Kind, sha256
 from .scope import Scope
 
 OURS = ("turn", "note", CORRECTION)  # kinds that agentmem writes itself
@@ -189,7 +188,7 @@ def _key_hash(kind: Kind, scope: Scope, values: Mapping[str, object]) -> bytes |
     if not (kind.key or kind.single):
         return None
     key = [scope.user, scope.agent, scope.session, kind.name, *(values.get(name) for name in kind.key)]
-    return hashlib.sha256(fields.canonical(key).encode()).digest()
+    return sha256(fields.canonical(key).encode())
 
 
 def holder(connection: Connection, made: Draft, *, now: int) -> Holder | None:

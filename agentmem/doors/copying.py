@@ -120,8 +120,8 @@ def merge(ctx: click.Context, /, files: tuple[str, ...], **_shared: Any) -> None
     """
     Take in what other copies of a memory have.
 
-    They are only read.  With one file, into the memory of --db; with more, into the first.  What was forgotten on one side goes on the
-    other.  Of what was changed on both, the later change holds, and the other is kept as history.
+    They are only read.  With one file, into the memory of --db; with more, into the first.  What was forgotten on one
+    side goes on the other.  Of what was changed on both, the later change holds, and the other is kept as history.
 
     \b
     Examples:
